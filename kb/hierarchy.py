@@ -1,0 +1,166 @@
+"""Which of two documents wins where they state different facts, and why; pure.
+
+Relevance decides what comes in, this decides what wins. The rules in order: validity, a fact
+about one customer, a manager's instruction, authority, scope, date, version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from kb.types import Document, Ruling
+
+MANAGER_INSTRUCTION = "manager_instruction"
+CRM_NOTE = "crm_note"
+
+
+def invalid_reason(
+    document: Document,
+    now: datetime,
+    *,
+    superseded_by: Sequence[str] = (),
+    products: Sequence[str] = (),
+    regions: Sequence[str] = (),
+) -> str | None:
+    """Rule 1: why a document may not answer at this moment in this scope, or None.
+
+    A document that names no product or region is in every scope.
+    """
+    said = document.metadata
+    if said.confidence_state == "archived":
+        return "archived"
+    if said.effective_from is not None and now < said.effective_from:
+        return f"not effective before {said.effective_from:%Y-%m-%d}"
+    if said.effective_until is not None and said.effective_until <= now:
+        return f"ended on {said.effective_until:%Y-%m-%d}"
+    if superseded_by:
+        return "superseded by " + ", ".join(sorted(superseded_by))
+    if products and said.products and not set(products) & set(said.products):
+        return "about another product"
+    if regions and said.regions and not set(regions) & set(said.regions):
+        return "about another region"
+    return None
+
+
+def unverified_reason(document: Document) -> str | None:
+    """Rule 3: what a manager's instruction lacks to beat weaker authorities, or None."""
+    said = document.metadata
+    if said.authority != MANAGER_INSTRUCTION:
+        return None
+    lacks = []
+    if not (said.products or said.regions or said.plans or said.customer):
+        lacks.append("scope")
+    if not said.approved_by:
+        lacks.append("approver")
+    if said.effective_until is None:
+        lacks.append("end date")
+    return f"manager's instruction without {', '.join(lacks)}" if lacks else None
+
+
+def rule_between(
+    left: Document,
+    right: Document,
+    authorities: Sequence[str],
+    *,
+    customer: str | None = None,
+) -> Ruling | None:
+    """Decide between two valid documents that state different facts.
+
+    Args:
+        left: One document.
+        right: The other; the result does not depend on the order.
+        authorities: Strongest first; one not listed is weaker than all listed.
+        customer: The customer the question is about.
+
+    Returns:
+        Who wins by which rule, or None on a tie: both are shown and nobody wins.
+    """
+    for decide in (_by_customer, _by_instruction, _by_authority):
+        ruling = decide(left, right, authorities, customer)
+        if ruling is not None:
+            return ruling
+    if _strength(left, authorities) != _strength(right, authorities):
+        return None
+    scopes = _scope_size(left), _scope_size(right)
+    if scopes[0] != scopes[1]:
+        winner, loser = (left, right) if scopes[0] > scopes[1] else (right, left)
+        return _ruling(winner, loser, "specific_scope", "it names the narrower scope")
+    dates = left.metadata.effective_from, right.metadata.effective_from
+    if dates[0] != dates[1] and dates[0] is not None and dates[1] is not None:
+        winner, loser = (left, right) if dates[0] > dates[1] else (right, left)
+        when = winner.metadata.effective_from
+        return _ruling(winner, loser, "later_date", f"it is effective since {when:%Y-%m-%d}")
+    return None
+
+
+def _by_customer(
+    left: Document, right: Document, authorities: Sequence[str], customer: str | None
+) -> Ruling | None:
+    for note, other in ((left, right), (right, left)):
+        is_note = note.metadata.authority == CRM_NOTE and note.metadata.customer
+        if is_note and other.metadata.customer != note.metadata.customer:
+            if customer and note.metadata.customer == customer:
+                return _ruling(note, other, "customer_fact", f"it is about customer {customer}")
+            return _ruling(other, note, "customer_fact", "a note about one customer is no rule")
+    return None
+
+
+def _by_instruction(
+    left: Document, right: Document, authorities: Sequence[str], customer: str | None
+) -> Ruling | None:
+    lacking = {d.document_id: unverified_reason(d) for d in (left, right)}
+    for instruction, other in ((left, right), (right, left)):
+        reason = lacking[instruction.document_id]
+        if reason is not None and lacking[other.document_id] is None:
+            return _ruling(other, instruction, "unverified_instruction", reason)
+    return None
+
+
+def _by_authority(
+    left: Document, right: Document, authorities: Sequence[str], customer: str | None
+) -> Ruling | None:
+    if any(unverified_reason(d) for d in (left, right)):
+        return None
+    strengths = _strength(left, authorities), _strength(right, authorities)
+    if strengths[0] == strengths[1]:
+        return None
+    winner, loser = (left, right) if strengths[0] < strengths[1] else (right, left)
+    reason = f"{winner.metadata.authority} is stronger than {loser.metadata.authority}"
+    return _ruling(winner, loser, "stronger_authority", reason)
+
+
+def _ruling(winner: Document, loser: Document, rule: str, reason: str) -> Ruling:
+    return Ruling(winner.document_id, loser.document_id, rule, reason)
+
+
+def _strength(document: Document, authorities: Sequence[str]) -> int:
+    name = document.metadata.authority
+    return authorities.index(name) if name in authorities else len(authorities)
+
+
+def _scope_size(document: Document) -> int:
+    """How many kinds of limits a document puts on itself: more is narrower."""
+    said = document.metadata
+    return sum(1 for limit in (said.products, said.regions, said.plans, said.customer) if limit)
+
+
+def find_superseded(documents: Sequence[Document], now: datetime) -> Mapping[str, list[str]]:
+    """Documents that an effective document says it replaces, with the ones that say so.
+
+    A replacement counts from its own effective date on, and only from an authority's own
+    statement; a document cannot replace itself.
+    """
+    replaced: dict[str, list[str]] = {}
+    for document in documents:
+        said = document.metadata
+        if said.effective_from is not None and now < said.effective_from:
+            continue
+        if said.effective_until is not None and said.effective_until <= now:
+            continue
+        if said.confidence_state in ("archived", "work_in_progress"):
+            continue
+        for older in said.supersedes:
+            if older != document.document_id:
+                replaced.setdefault(older, []).append(document.document_id)
+    return replaced

@@ -1,0 +1,191 @@
+"""What search reads: one sealed generation, the exact fresh delta beside it, and title vectors.
+
+A view is immutable and kept until the index sequence moves; a request holds one view throughout.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from kb import articles, vectors
+from kb.database import Database
+from kb.errors import IntegrityError, UnavailableError
+from kb.generation import ChromaVectorIndex, GenerationStore
+from kb.ports import Encoder, Vectors
+from kb.tables import chunks, documents, index_state
+from kb.types import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """What the database says is served; two equal states serve the same."""
+
+    generation: str | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExactVectors:
+    """Vectors searched exactly, with the audience that may read each."""
+
+    keys: tuple[str, ...]
+    audiences: tuple[str, ...]
+    matrix: Vectors
+
+    def nearest(
+        self, vector: Vectors, readable: Sequence[str], limit: int
+    ) -> list[tuple[str, float]]:
+        """Keys with cosine similarity, best first, ties by key."""
+        if not self.keys:
+            return []
+        similarities = self.matrix @ vector
+        allowed = np.isin(np.asarray(self.audiences), list(readable))
+        places = np.nonzero(allowed)[0]
+        if len(places) > limit:
+            kept = np.argpartition(-similarities[places], limit - 1)[:limit]
+            places = places[kept]
+        found = [(self.keys[place], float(similarities[place])) for place in places]
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class IndexView:
+    state: IndexState
+    sealed: ChromaVectorIndex | None
+    delta: ExactVectors
+    titles: ExactVectors
+    retired_count: int
+    """Sealed chunks that are no longer live: how much deeper the sealed index must be asked."""
+    degraded: tuple[str, ...]
+
+    def nearest_chunks(
+        self, vector: Vectors, audience: Audience, limit: int
+    ) -> list[tuple[str, float]]:
+        """Chunk ids with cosine similarity, best first; some may be retired: check before serving."""
+        readable = [a.value for a in audience.readable()]
+        best: dict[str, float] = {}
+        if self.sealed is not None:
+            # An audience change can leave a chunk in a collection this caller does not read,
+            # never the other way round: what is served is checked against the database.
+            best.update(self.sealed.nearest(vector, readable, limit + min(self.retired_count, 2_000)))
+        best.update(self.delta.nearest(vector, readable, limit))
+        return sorted(best.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+class SearchIndex:
+    """Keeps the current view; opens a generation once and drops it when another serves."""
+
+    def __init__(self, database: Database, store: GenerationStore, encoder: Encoder) -> None:
+        self._database = database
+        self._store = store
+        self._encoder = encoder
+        self._lock = threading.Lock()
+        self._view: IndexView | None = None
+
+    def view(self) -> IndexView:
+        """The view of what is served now."""
+        with self._database.read() as connection:
+            state = read_state(connection)
+        view = self._view
+        if view is not None and view.state == state:
+            return view
+        with self._lock:
+            if self._view is None or self._view.state != state:
+                self._view = self._read_view()
+            return self._view
+
+    def _read_view(self) -> IndexView:
+        self._encode_titles()
+        with self._database.read() as connection:
+            state = read_state(connection)
+            sealed, watermark, degraded = self._open_sealed(state.generation)
+            return IndexView(
+                state=state,
+                sealed=sealed,
+                delta=self._read_delta(connection, watermark),
+                titles=self._read_titles(connection),
+                retired_count=articles.read_retired_since(connection, watermark) if sealed else 0,
+                degraded=degraded,
+            )
+
+    def _open_sealed(
+        self, generation_id: str | None
+    ) -> tuple[ChromaVectorIndex | None, int, tuple[str, ...]]:
+        """The generation, or everything as delta where it cannot be trusted.
+
+        A damaged generation is never served: the database's own vectors answer exactly, slower.
+        """
+        if generation_id is None:
+            return None, 0, ()
+        try:
+            generation = self._store.read(generation_id)
+            if generation.recipe != self._encoder.recipe:
+                raise IntegrityError(f"{generation_id} was built with another encoder")
+            held = self._view.sealed if self._view is not None else None
+            if held is not None and held.generation == generation_id:
+                return held, generation.watermark_seq, ()
+            return self._store.open(generation), generation.watermark_seq, ()
+        except (IntegrityError, UnavailableError, OSError):
+            return None, 0, ("generation",)
+
+    def _read_delta(self, connection: Connection, watermark: int) -> ExactVectors:
+        rows = connection.execute(
+            select(chunks.c.id, chunks.c.content_hash, documents.c.audience)
+            .join(documents, documents.c.id == chunks.c.document_id)
+            .where(chunks.c.live, documents.c.deleted_at.is_(None), chunks.c.index_seq > watermark)
+            .order_by(chunks.c.id)
+        ).all()
+        stored = vectors.read_embeddings(
+            connection, self._encoder.recipe, [row.content_hash for row in rows]
+        )
+        return _exact([(row.id, row.audience, row.content_hash) for row in rows], stored)
+
+    def _read_titles(self, connection: Connection) -> ExactVectors:
+        rows = connection.execute(
+            select(documents.c.id, documents.c.title, documents.c.audience)
+            .where(documents.c.deleted_at.is_(None))
+            .order_by(documents.c.id)
+        ).all()
+        hashed = [(row.id, row.audience, vectors.hash_text(row.title)) for row in rows]
+        stored = vectors.read_embeddings(
+            connection, self._encoder.recipe, [key for _, _, key in hashed]
+        )
+        return _exact(hashed, stored)
+
+    def _encode_titles(self) -> None:
+        """Titles are embedded by whoever first searches them, never by a sync."""
+        with self._database.read() as connection:
+            titles = connection.execute(
+                select(documents.c.title).where(documents.c.deleted_at.is_(None))
+            ).scalars()
+            texts = {vectors.hash_text(title): title for title in titles}
+        try:
+            vectors.embed_texts(self._database, self._encoder, texts)
+        except UnavailableError:
+            return
+
+    def close(self) -> None:
+        with self._lock:
+            if self._view is not None and self._view.sealed is not None:
+                self._view.sealed.close()
+            self._view = None
+
+
+def read_state(connection: Connection) -> IndexState:
+    row = connection.execute(
+        select(index_state.c.active_generation, index_state.c.last_seq)
+    ).first()
+    return IndexState(None, 0) if row is None else IndexState(row.active_generation, row.last_seq)
+
+
+def _exact(rows: Sequence[tuple[str, str, str]], stored: dict[str, Vectors]) -> ExactVectors:
+    held = [(key, audience, stored[h]) for key, audience, h in rows if h in stored]
+    matrix = (
+        np.stack([vector for _, _, vector in held]) if held else np.zeros((0, 1), np.float32)
+    )
+    return ExactVectors(tuple(k for k, _, _ in held), tuple(a for _, a, _ in held), matrix)
