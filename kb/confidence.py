@@ -53,6 +53,11 @@ class Calibration:
     def from_json(cls, model: Mapping[str, Any]) -> Calibration:
         return cls(**model)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it was fitted on the features this program computes."""
+        return set(self.weights) == set(FEATURES)
+
     def probability(self, features: Mapping[str, float]) -> float:
         """Chance that the first hits answer, 0 to 1."""
         if not features:

@@ -4,8 +4,8 @@ Chroma never takes a live write here: a kill during an upsert ruins a store and 
 vectors in silence (docs/operations.md, "Why the index is a disposable build"). A generation is a
 directory that is complete or does not count; the database points at the one that serves.
 
-Chroma writes to its SQLite file even when it only reads, so every process opens a copy of that
-file beside links to the immutable segments, and the sealed files keep the digests they had.
+Chroma writes to its files even when it only reads (its SQLite file at every open, small segments'
+`length.bin` too), so every process opens a copy of its own and the sealed files keep their digests.
 """
 
 from __future__ import annotations
@@ -192,22 +192,15 @@ class GenerationStore:
             tempfile.mkdtemp(prefix=f"{os.getpid()}-{generation.generation_id}-", dir=self._runtime)
         )
         sealed = self._folder / generation.generation_id
-        for path in sorted(sealed.rglob("*")):
-            target = private / path.relative_to(sealed)
-            if path.is_dir():
-                target.mkdir()
-            elif path.name == MANIFEST:
-                continue
-            elif path.suffix == ".sqlite3":
-                shutil.copyfile(path, target)
-            else:
-                os.link(path, target)
+        shutil.copytree(
+            sealed, private, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST)
+        )
         return ChromaVectorIndex(generation.generation_id, private)
 
     def prune(self, *, keep: int = 3) -> list[str]:
         """Delete sealed generations beyond the newest few; never the one that serves.
 
-        Readers that hold a deleted one keep their links until they let go.
+        Readers that hold a deleted one keep their own copy until they let go.
         """
         with self._database.read() as connection:
             active = connection.execute(select(index_state.c.active_generation)).scalar()

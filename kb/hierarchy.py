@@ -80,6 +80,8 @@ def rule_between(
         ruling = decide(left, right, authorities, customer)
         if ruling is not None:
             return ruling
+    if _is_customer_note(left) and _is_customer_note(right) and not _same_customer(left, right):
+        return None
     if _strength(left, authorities) != _strength(right, authorities):
         return None
     scopes = _scope_size(left), _scope_size(right)
@@ -97,13 +99,27 @@ def rule_between(
 def _by_customer(
     left: Document, right: Document, authorities: Sequence[str], customer: str | None
 ) -> Ruling | None:
+    """A note about the customer asked about comes first, one about anybody else last."""
+    notes = [d for d in (left, right) if _is_customer_note(d)]
+    if not notes or _same_customer(left, right):
+        return None
     for note, other in ((left, right), (right, left)):
-        is_note = note.metadata.authority == CRM_NOTE and note.metadata.customer
-        if is_note and other.metadata.customer != note.metadata.customer:
-            if customer and note.metadata.customer == customer:
-                return _ruling(note, other, "customer_fact", f"it is about customer {customer}")
-            return _ruling(other, note, "customer_fact", "a note about one customer is no rule")
-    return None
+        if _is_customer_note(note) and note.metadata.customer == customer:
+            return _ruling(note, other, "customer_fact", f"it is about customer {customer}")
+    if len(notes) == 2:
+        return None
+    other = right if notes[0] is left else left
+    return _ruling(other, notes[0], "customer_fact", "a note about one customer is no rule")
+
+
+def _is_customer_note(document: Document) -> bool:
+    return document.metadata.authority == CRM_NOTE and bool(document.metadata.customer)
+
+
+def _same_customer(left: Document, right: Document) -> bool:
+    """Whether both are notes about one customer, so that this rule cannot tell them apart."""
+    both = _is_customer_note(left) and _is_customer_note(right)
+    return both and left.metadata.customer == right.metadata.customer
 
 
 def _by_instruction(

@@ -130,7 +130,7 @@ def weigh_terms(
     ln(1 + (N - n + 0.5) / (n + 0.5)) (Robertson and Zaragoza, 2009); an unknown term weighs most.
     """
     table = f"lexical_{audience.value}"
-    total = connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+    total = _count_documents(connection, audience)
     weights: dict[str, float] = {}
     for term in terms:
         counts = [
@@ -141,5 +141,14 @@ def weigh_terms(
             for part in split_term(term)
         ]
         held = min(counts, default=0)
-        weights[term] = math.log(1 + (total - held + 0.5) / (held + 0.5))
+        weights[term] = _idf(total, held)
     return weights
+
+
+def _idf(total: int, held: int) -> float:
+    return math.log(1 + (total - held + 0.5) / (held + 0.5))
+
+
+def _count_documents(connection: Connection, audience: Audience) -> int:
+    table = f"lexical_{audience.value}"
+    return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -20,7 +19,7 @@ MARGIN_DEPTH = 10
 
 def confidence_features(
     connection: Connection,
-    terms: Sequence[str],
+    query: str,
     audience: Audience,
     ranked: Sequence[Fused],
     rankings: Mapping[str, Mapping[str, float]],
@@ -41,7 +40,8 @@ def confidence_features(
     semantic, title = rankings.get("semantic", {}), rankings.get("title", {})
     cosines = sorted(semantic.values(), reverse=True)
     rest = cosines[1:MARGIN_DEPTH]
-    weights = lexical.weigh_terms(connection, terms[: lexical.MAX_QUERY_TERMS], audience)
+    terms = lexical.extract_terms(query)[: lexical.MAX_QUERY_TERMS]
+    weights = lexical.weigh_terms(connection, terms, audience)
     held = [_stems(connection, document) for document in top]
     shares = [_share(weights, stems) for stems in held]
     together = frozenset().union(*held)
@@ -59,9 +59,12 @@ def confidence_features(
 
 
 def _share(weights: Mapping[str, float], stems: frozenset[str]) -> float:
+    return _share_of(weights, [term for term in weights if _holds(stems, term)])
+
+
+def _share_of(weights: Mapping[str, float], terms: Sequence[str]) -> float:
     total = sum(weights.values())
-    held = sum(weight for term, weight in weights.items() if _holds(stems, term))
-    return held / total if total > 0 and math.isfinite(total) else 0.0
+    return sum(weights[term] for term in terms) / total if total > 0 else 0.0
 
 
 def _holds(stems: frozenset[str], term: str) -> bool:

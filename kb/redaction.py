@@ -106,19 +106,15 @@ _NAMED_SECRET = re.compile(
     re.IGNORECASE,
 )
 _ORDINARY = frozenset(
-    "a about after again also always an and any are as asked at be because been before both but by "
-    "can cannot change changed confirm correct does done each error every expired expires field "
-    "fine for forgot forgotten from good gone has have here how i i'm if in incorrect invalid is "
-    "it its just known link lost manager minimum missing more must my needed never new no none not "
-    "now of ok old on only or our out page please policy protected refused rejected required "
-    "requirements reset rules same screen see sent set should still that the them there they this "
-    "to too unknown valid very via was we weak what when where which why will with won't working "
-    "wrong you your asks nothing stuck unchanged accepted denied".split()
+    """a about after again also always an and any are as asked at be because been before both but
+    by can cannot change changed confirm correct does done each error every expired expires
+    field fine for forgot forgotten from good gone has have here how i i'm if in incorrect
+    invalid is it its just known link lost manager minimum missing more must my needed never new
+    no none not now of ok old on only or our out page please policy protected refused rejected
+    required requirements reset rules same screen see sent set should still that the them there
+    they this to too unknown valid very via was we weak what when where which why will with
+    won't working wrong you your asks nothing stuck unchanged accepted denied""".split()
 )
-
-
-def _find_known_tokens(text: str) -> Iterator[Span]:
-    return (match.span() for match in _KNOWN_TOKENS.finditer(text))
 
 
 def _find_bearers(text: str) -> Iterator[Span]:
@@ -129,7 +125,7 @@ def _find_bearers(text: str) -> Iterator[Span]:
 
 def _find_named_secrets(text: str) -> Iterator[Span]:
     for match in _NAMED_SECRET.finditer(text):
-        value = match.group("value").rstrip(".!?:")
+        value = match.group("value").rstrip(".?:")
         if len(value) >= 3 and _is_secret(match.group("name"), match.group("link"), value):
             yield match.start("value"), match.start("value") + len(value)
 
@@ -173,7 +169,15 @@ def _looks_random(piece: str) -> bool:
 
 _IBAN_START = re.compile(r"(?<![^\W_])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9]{4})")
 _IBAN_CHARACTERS = re.compile(r"[A-Za-z0-9]")
-_IBAN_LENGTHS = range(15, 35)
+_IBAN_LENGTHS = {
+    entry[:2]: int(entry[2:])
+    for entry in """NO15 BE16 DK18 FI18 FO18 GL18 NL18 MK19 SI19 AT20 BA20 EE20 KZ20 LT20 LU20 XK20
+    CH21 HR21 LI21 LV21 BG22 BH22 CR22 DE22 GB22 GE22 IE22 ME22 RS22 AE23 GI23 IL23 IQ23 TL23 AD24
+    CZ24 ES24 MD24 PK24 RO24 SA24 SE24 SK24 TN24 VG24 PT25 ST25 IS26 TR26 FR27 GR27 IT27 MC27 SM27
+    AL28 AZ28 CY28 DO28 GT28 HU28 LB28 PL28 SV28 BR29 EG29 PS29 QA29 UA29 JO30 KW30 MU30 MT31
+    SC31""".split()
+}
+"""ISO 13616 registry: a country's IBANs all have one length."""
 
 
 def _find_ibans(text: str) -> Iterator[Span]:
@@ -187,17 +191,18 @@ def _find_ibans(text: str) -> Iterator[Span]:
 
 def _iban_end(text: str, start: int) -> int | None:
     """Where a run of letters and digits, singly spaced, closes with ISO 13616's check digits."""
+    length = _IBAN_LENGTHS.get(text[start : start + 2].upper())
     held, place = "", start
-    while place < len(text) and len(held) < _IBAN_LENGTHS.stop:
+    while length is not None and place < len(text):
         character = text[place]
         if _IBAN_CHARACTERS.match(character):
             held += character.upper()
         elif character not in " -" or not text[place - 1].isalnum():
             return None
         place += 1
-        closed = place == len(text) or not text[place].isalnum()
-        if closed and len(held) in _IBAN_LENGTHS and _passes_mod_97(held):
-            return place
+        if len(held) == length:
+            closed = place == len(text) or not text[place].isalnum()
+            return place if closed and _passes_mod_97(held) else None
     return None
 
 
@@ -296,16 +301,14 @@ _ANNOUNCED = re.compile(
 )
 _NO_PHONE_BEFORE = re.compile(
     r"(?:order|invoice|ticket|case|serial|ref(?:erence)?|batch|article|part|account|customer|"
-    r"tracking|parcel|number of|id|nr|no|sku|ean)\b[\s.:#]{0,3}(?:(?:number|nr|no|is)[\s.:#]{0,3})?\Z",
+    r"tracking|parcel|number of|id|nr|no|sku|ean)\b[\s.:#]{0,3}"
+    r"(?:(?:number|nr|no|is)[\s.:#]{0,3})?\Z",
     re.IGNORECASE,
 )
 _DATE_INSIDE = re.compile(
-    r"(?<!\d)(?:[0-3]?\d[-./ ][01]?\d[-./ ](?:19|20)\d\d|(?:19|20)\d\d[-./][01]\d[-./][0-3]\d)(?!\d)"
+    r"(?<!\d)(?:[0-3]?\d[-./ ][01]?\d[-./ ](?:19|20)\d\d"
+    r"|(?:19|20)\d\d[-./][01]\d[-./][0-3]\d)(?!\d)"
 )
-
-
-def _find_international(text: str) -> Iterator[Span]:
-    return (match.span() for match in _INTERNATIONAL.finditer(text))
 
 
 def _find_local(text: str) -> Iterator[Span]:
@@ -333,9 +336,13 @@ def _is_another_number(text: str, start: int, number: str) -> bool:
     return bool(_NO_PHONE_BEFORE.search(before) or _DATE_INSIDE.search(number))
 
 
+def _every(pattern: re.Pattern[str]) -> Callable[[str], Iterator[Span]]:
+    return lambda text: (match.span() for match in pattern.finditer(text))
+
+
 _DETECTORS: tuple[tuple[str, Callable[[str], Iterator[Span]]], ...] = (
     ("token", _find_key_blocks),
-    ("token", _find_known_tokens),
+    ("token", _every(_KNOWN_TOKENS)),
     ("token", _find_bearers),
     ("token", _find_named_secrets),
     ("email", _find_emails),
@@ -345,7 +352,7 @@ _DETECTORS: tuple[tuple[str, Callable[[str], Iterator[Span]]], ...] = (
     ("card", _find_cards),
     ("ip", _find_ipv6),
     ("ip", _find_ipv4),
-    ("phone", _find_international),
+    ("phone", _every(_INTERNATIONAL)),
     ("phone", _find_local),
     ("phone", _find_three_three_four),
     ("phone", _find_announced),

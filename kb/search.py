@@ -143,7 +143,7 @@ class Retriever:
         ranked = fuse_rankings(rankings, self._rules.fusion_weights)
         rulings = self._rule(connection, ranked, candidates.documents, request)
         hits = self._build_hits(connection, request, ranked, candidates, rulings, superseded, terms, now)
-        features = confidence_features(connection, terms, audience, ranked, rankings, candidates.documents)
+        features = confidence_features(connection, request.query, audience, ranked, rankings, candidates.documents)
         confidence, answerable, calibration = self._judge(features, bool(hits), vector is not None)
         return SearchResponse(
             query=request.query,

@@ -174,7 +174,11 @@ _UNITS: tuple[tuple[str, str, float], ...] = (
     ("megabytes", r"GB", 1024.0),
 )
 _QUANTITIES = tuple(
-    (unit, factor, re.compile(rf"(?<![\w.,]){_RANGE}[\s\u00a0-]*(?:{pattern})(?!\w)", re.IGNORECASE))
+    (
+        unit,
+        factor,
+        re.compile(rf"(?<![\w.,]){_RANGE}[\s\u00a0-]*(?:{pattern})(?!\w)", re.IGNORECASE),
+    )
     for unit, pattern, factor in _UNITS
 )
 _CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD", "eur": "EUR", "euro": "EUR", "euros": "EUR",

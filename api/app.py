@@ -1,0 +1,146 @@
+"""The HTTP application: routes, error mapping, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from api.idempotency import IdempotencyMiddleware
+from api.pages import review as review_pages
+from api.pages import session as session_pages
+from api.routes import articles, drafts, gaps, health, operations, search, tickets
+from api.routes.drafts import PreconditionRequiredError
+from api.wiring import Application
+from kb.errors import (
+    ConflictError,
+    ForbiddenError,
+    IntegrityError,
+    InvalidInputError,
+    KbError,
+    NotFoundError,
+    StaleError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+
+STATUS: dict[type[KbError], int] = {
+    NotFoundError: 404,
+    StaleError: 412,
+    PreconditionRequiredError: 428,
+    ConflictError: 409,
+    InvalidInputError: 400,
+    ForbiddenError: 403,
+    UnauthenticatedError: 401,
+    UnavailableError: 503,
+    IntegrityError: 500,
+}
+MAX_BODY_BYTES = 64 * 1024 * 1024
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+def create_app(
+    application: Application, *, on_start: Callable[[], None] | None = None
+) -> FastAPI:
+    """The app on one knowledge base.
+
+    Args:
+        application: What it serves.
+        on_start: Called once serving begins: the schedule, unfinished publications.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if on_start is not None:
+            on_start()
+        yield
+
+    app = FastAPI(
+        title="kbops",
+        version="1",
+        description="Operates a support knowledge base.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.application = application
+    app.add_middleware(IdempotencyMiddleware, application=application)
+    for module in (health, search, tickets, gaps, drafts, articles, operations):
+        app.include_router(module.router)
+    for page in (session_pages, review_pages):
+        app.include_router(page.router)
+    app.add_exception_handler(KbError, _answer_kb_error)
+    app.add_exception_handler(RequestValidationError, _answer_malformed)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.middleware("http")(_guard)
+    return app
+
+
+async def _guard(request: Request, call_next: Callable[[Request], object]) -> Response:
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+        return error_response(413, "too_large", f"a body may have {MAX_BODY_BYTES} bytes")
+    response: Response = await call_next(request)  # type: ignore[misc]
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def error_response(
+    status: int, code: str, message: str, details: dict[str, object] | None = None
+) -> JSONResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    body = {"error": {"code": code, "message": message, "details": details or {}}}
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+def status_of(error: KbError) -> int:
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+async def _answer_kb_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, KbError)
+    if isinstance(error, UnauthenticatedError) and _wants_page(request):
+        return RedirectResponse("/sign-in", status_code=303)
+    if _wants_page(request):
+        return review_pages.error_page(request, status_of(error), error.message)
+    return error_response(status_of(error), error.code, error.message, error.details)
+
+
+async def _answer_malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"field": ".".join(str(part) for part in fault["loc"]), "reason": fault["msg"]}
+        for fault in error.errors()
+    ]
+    first = faults[0] if faults else {"field": "", "reason": "malformed"}
+    message = f"{first['field']}: {first['reason']}"
+    if _wants_page(request):
+        return review_pages.error_page(request, 422, message)
+    return error_response(422, "malformed", message, {"faults": faults})
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if _wants_page(request):
+        return review_pages.error_page(request, error.status_code, str(error.detail))
+    return error_response(error.status_code, "http", str(error.detail))
+
+
+def _wants_page(request: Request) -> bool:
+    path = request.url.path
+    api = path.startswith(("/v1", "/compat", "/healthz", "/readyz", "/metrics", "/openapi"))
+    return not api and "text/html" in request.headers.get("accept", "")

@@ -1,0 +1,85 @@
+"""What an operator should know about an installation, each finding green, look or red."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from kb.audit import verify_chain
+from kb.errors import KbError
+from kb.index import read_state
+
+if TYPE_CHECKING:
+    from api.wiring import Application
+
+Finding = dict[str, str]
+SOUND_SQLITE = (3, 51, 3)
+"""First release without the WAL-reset corruption of 3.7.0 to 3.51.2 (sqlite.org/changes.html)."""
+
+
+def examine(application: Application) -> list[Finding]:
+    """Look at settings, database, index, audit chain and encoder; changes nothing."""
+    return [
+        _finding("settings", "green", f"{len(application.settings.sources)} sources"),
+        _examine_sqlite(application),
+        _examine_index(application),
+        _examine_audit(application),
+        _examine_encoder(application),
+        _examine_language_model(application),
+    ]
+
+
+def _finding(name: str, verdict: str, detail: str) -> Finding:
+    return {"name": name, "verdict": verdict, "detail": detail}
+
+
+def _examine_sqlite(application: Application) -> Finding:
+    if not application.database.is_sqlite:
+        return _finding("database", "green", application.database.engine.dialect.name)
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info < SOUND_SQLITE:
+        return _finding(
+            "database",
+            "look",
+            f"SQLite {version} has the WAL-reset fault fixed in 3.51.3: several processes that "
+            "checkpoint at once can damage the file; keep backups, or use a newer SQLite",
+        )
+    return _finding("database", "green", f"SQLite {version}")
+
+
+def _examine_index(application: Application) -> Finding:
+    with application.database.read() as connection:
+        active = read_state(connection).generation
+    if active is None:
+        return _finding("index", "look", "no generation yet: search is exact; run 'kb index build'")
+    try:
+        generation = application.generations.read(active)
+        application.generations.verify(generation)
+    except KbError as error:
+        return _finding("index", "red", f"{error.message}; run 'kb index build'")
+    if generation.recipe != application.encoder.recipe:
+        return _finding("index", "red", "built with another encoder; run 'kb index build'")
+    return _finding("index", "green", f"{active}, {generation.chunk_count} chunks")
+
+
+def _examine_audit(application: Application) -> Finding:
+    try:
+        with application.database.read() as connection:
+            count, head = verify_chain(connection)
+    except KbError as error:
+        return _finding("audit", "red", error.message)
+    return _finding("audit", "green", f"{count} entries, head {head[:12]}")
+
+
+def _examine_encoder(application: Application) -> Finding:
+    try:
+        application.encoder.encode(["is the encoder there?"])
+    except KbError as error:
+        return _finding("encoder", "red", error.message)
+    return _finding("encoder", "green", application.encoder.recipe)
+
+
+def _examine_language_model(application: Application) -> Finding:
+    if application.settings.language_model.base_url is None:
+        return _finding("language model", "green", "none: drafts are extractive")
+    return _finding("language model", "look", "configured, but this version drafts without one")

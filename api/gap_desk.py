@@ -1,0 +1,237 @@
+"""Tickets, gaps and drafts, wired to the retriever and the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from gaps import repository
+from gaps.drafting import drafts as draft_rows
+from gaps.drafting.drafts import draft_to_json
+from gaps.finding.tickets import import_tickets
+from gaps.types import Check, Draft, DraftState, Gap, GapKind, GapStatus
+from kb.clock import format_instant
+from kb.errors import InvalidInputError, NotFoundError
+from kb.types import Role
+
+if TYPE_CHECKING:
+    from api.keys import Caller
+    from api.wiring import Application
+    from gaps.finding.finder import FinderSettings
+
+QUOTED_TICKETS = 20
+LISTED_DRAFTS = 1_000
+Progress = Callable[[int, int], None]
+
+
+class GapDesk:
+    """What owners and the weekly Drive do with tickets, gaps and drafts."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def import_tickets(self, lines: Iterable[bytes], actor: str) -> dict[str, Any]:
+        """Take JSON lines; personal data is masked before anything is stored."""
+        application = self._application
+        report = import_tickets(
+            application.database,
+            lines,
+            clock=application.clock,
+            audience_for=application.audience_for,
+            actor=actor,
+        )
+        return report.to_json()
+
+    def find_gaps(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Read the tickets of a window and say what the knowledge base lacks."""
+        from gaps.finding.finder import find_gaps
+
+        application = self._application
+        report = find_gaps(
+            application.database,
+            application.retriever,
+            application.encoder,
+            settings=self._finder_settings(),
+            now=application.clock.now(),
+            since=since,
+            until=until,
+            progress=progress,
+        )
+        return report.to_json()
+
+    def _finder_settings(self) -> FinderSettings:
+        from gaps.finding.finder import FinderSettings
+
+        settings = self._application.settings
+        return FinderSettings(
+            default_owner=self._default_owner(),
+            owner_topics={owner.name: owner.topics for owner in settings.owners},
+            authorities=settings.hierarchy.authorities,
+            window_weeks=settings.gaps.window_weeks,
+            reopen_growth=settings.gaps.reopen_growth,
+        )
+
+    def _default_owner(self) -> str:
+        settings = self._application.settings
+        if settings.gaps.default_owner is not None:
+            return settings.gaps.default_owner
+        if not settings.owners:
+            raise InvalidInputError("no owner to hand gaps to; add [[owners]] to kb.toml")
+        return settings.owners[0].name
+
+    def list_gaps(
+        self, *, status: str | None = None, kind: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Gaps, strongest first."""
+        with self._application.database.read() as connection:
+            found = repository.read_gaps(
+                connection,
+                status=_choose(GapStatus, status, "status"),
+                kind=_choose(GapKind, kind, "kind"),
+            )
+        return [gap_json(gap) for gap in found]
+
+    def show_gap(self, gap_id: str) -> dict[str, Any]:
+        """A gap with its reasons and the words of its first tickets."""
+        with self._application.database.read() as connection:
+            gap = repository.read_gap(connection, gap_id)
+            tickets = repository.read_tickets(connection, ids=gap.ticket_ids[:QUOTED_TICKETS])
+        evidence = [
+            {
+                "ticket_id": ticket.ticket_id,
+                "created_at": format_instant(ticket.created_at),
+                "subject": ticket.subject,
+                "body": ticket.body,
+                "resolution": ticket.resolution,
+                "status": ticket.status.value,
+            }
+            for ticket in tickets
+        ]
+        return gap_json(gap) | {"evidence": evidence}
+
+    def dismiss_gap(self, gap_id: str, *, reason: str, caller: Caller) -> dict[str, Any]:
+        """Set a gap aside; it comes back only when it has grown."""
+        application = self._application
+        with application.database.write() as connection:
+            gap = repository.dismiss_gap(
+                connection, gap_id, reason=reason, by=caller.name, now=application.clock.now()
+            )
+        return gap_json(gap)
+
+    def create_draft(self, gap_id: str, caller: Caller) -> dict[str, Any]:
+        """Write a draft for a gap, or a refusal with questions."""
+        return draft_to_json(self.write_draft(gap_id, actor=caller.name))
+
+    def write_draft(self, gap_id: str, *, actor: str) -> Draft:
+        from gaps.drafting.writer import create_draft
+
+        application = self._application
+        return create_draft(
+            application.database,
+            application.retriever,
+            application.encoder,
+            gap_id,
+            now=application.clock.now(),
+            settings=self.writer_settings(),
+            actor=actor,
+        )
+
+    def writer_settings(self) -> Any:
+        from gaps.drafting.writer import WriterSettings
+
+        application = self._application
+        return WriterSettings(
+            publish_to=application.publish_source.name,
+            authorities=application.settings.hierarchy.authorities,
+        )
+
+    def check_draft(self, draft: Draft) -> tuple[Check, ...]:
+        """All checks again, for a text that a person has edited."""
+        from gaps.drafting.writer import check_draft
+
+        application = self._application
+        return check_draft(
+            application.database,
+            application.retriever,
+            application.encoder,
+            draft,
+            now=application.clock.now(),
+            settings=self.writer_settings(),
+        )
+
+    def list_drafts(self, caller: Caller, *, state: str | None = None) -> list[dict[str, Any]]:
+        """Drafts the caller may review, newest first."""
+        chosen = _choose(DraftState, state, "state")
+        with self._application.database.read() as connection:
+            found = draft_rows.read_drafts(
+                connection,
+                states=[chosen] if chosen else (),
+                owner=None if caller.role.includes(Role.EDITOR) else caller.owner,
+                limit=LISTED_DRAFTS,
+            )
+        return [draft_to_json(draft) for draft in found]
+
+    def read_draft(self, draft_id: str, caller: Caller) -> Draft:
+        """A draft, for whoever may review it; to others it does not exist."""
+        with self._application.database.read() as connection:
+            draft = draft_rows.read_draft(connection, draft_id)
+        if not caller.role.includes(Role.EDITOR) and draft.owner != caller.owner:
+            raise NotFoundError("draft", draft_id)
+        return draft
+
+    def show_draft(self, draft_id: str, caller: Caller) -> dict[str, Any]:
+        draft = self.read_draft(draft_id, caller)
+        with self._application.database.read() as connection:
+            found = draft_rows.read_reviews(connection, draft_id)
+        reviews = [
+            {
+                "at": format_instant(review.at),
+                "reviewer": review.reviewer,
+                "decision": review.decision,
+                "reason": review.reason,
+            }
+            for review in found
+        ]
+        return draft_to_json(draft) | {"reviews": reviews}
+
+
+def gap_json(gap: Gap) -> dict[str, Any]:
+    """A gap as `kb gaps find` prints it."""
+    return {
+        "gap_id": gap.gap_id,
+        "kind": gap.kind.value,
+        "title": gap.title,
+        "terms": list(gap.terms),
+        "status": gap.status.value,
+        "priority": gap.priority,
+        "probability": gap.probability,
+        "impact_per_week": gap.impact_per_week,
+        "tickets": list(gap.ticket_ids),
+        "documents": list(gap.document_ids),
+        "first_seen_at": format_instant(gap.first_seen_at),
+        "last_seen_at": format_instant(gap.last_seen_at),
+        "weekly_counts": list(gap.weekly_counts),
+        "audience": gap.audience.value,
+        "owner": gap.owner,
+        "reasons": [
+            {"signal": r.signal, "text": r.text, "evidence": list(r.evidence)} for r in gap.reasons
+        ],
+        "dismissed_reason": gap.dismissed_reason,
+    }
+
+
+def _choose(kind: Any, value: str | None, what: str) -> Any:
+    if value is None:
+        return None
+    try:
+        return kind(value)
+    except ValueError:
+        allowed = ", ".join(member.value for member in kind)
+        raise InvalidInputError(f"expected one of: {allowed}", where=what) from None

@@ -1,0 +1,215 @@
+"""Everything the page of one draft shows, read in one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from gaps.drafting.drafts import Review, read_draft, read_reviews
+from gaps.repository import read_gap, read_tickets
+from gaps.tables import effects, publications
+from gaps.types import Citation, Draft, Gap, Publication, Statement, Ticket
+from kb import articles
+from kb.errors import NotFoundError
+from kb.tables import chunks, documents
+from kb.types import Document
+
+TICKETS_SHOWN = 30
+"""Uncited tickets on the page before the rest waits behind a link."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCitation:
+    """A quote and where on these pages it can be read in full."""
+
+    label: str
+    quote: str
+    href: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStatement:
+    text: str
+    citations: tuple[ShownCitation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEffect:
+    """What the change did, as label and figure."""
+
+    verdict: str
+    measured_at: datetime
+    figures: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftFacts:
+    draft: Draft
+    gap: Gap
+    document: Document | None
+    """The article as it is served now; None for a new or deleted one."""
+    base_text: str | None
+    """Text of the version that the draft was written against."""
+    current_text: str | None
+    tickets: tuple[Ticket, ...]
+    """Cited ones first, then newest first."""
+    ticket_count: int
+    statements: tuple[ShownStatement, ...]
+    reviews: tuple[Review, ...]
+    publication: Publication | None
+    effects: tuple[ShownEffect, ...]
+
+    @property
+    def base_changed(self) -> bool:
+        """Whether the article moved on since the draft was written against it."""
+        now = self.document.version if self.document else None
+        return self.publication is None and self.draft.base_version != now
+
+
+def read_draft_facts(
+    connection: Connection, draft_id: str, *, all_tickets: bool = False
+) -> DraftFacts:
+    """Raises NotFoundError where there is no such draft."""
+    draft = read_draft(connection, draft_id)
+    gap = read_gap(connection, draft.gap_id)
+    document = _read_document(connection, draft.document_id)
+    tickets = _order_tickets(draft, read_tickets(connection, ids=gap.ticket_ids))
+    cited = len(_cited_tickets(draft))
+    shown = tickets if all_tickets else tickets[: cited + TICKETS_SHOWN]
+    publication = _read_publication(connection, draft_id)
+    return DraftFacts(
+        draft=draft,
+        gap=gap,
+        document=document,
+        base_text=_read_text(connection, draft.document_id, draft.base_version),
+        current_text=(
+            _read_text(connection, document.document_id, document.version) if document else None
+        ),
+        tickets=tuple(shown),
+        ticket_count=len(tickets),
+        statements=_show_statements(connection, draft.statements, shown),
+        reviews=tuple(read_reviews(connection, draft_id)),
+        publication=publication,
+        effects=_read_effects(connection, publication),
+    )
+
+
+def _read_document(connection: Connection, document_id: str | None) -> Document | None:
+    if document_id is None:
+        return None
+    try:
+        return articles.read_document(connection, document_id)
+    except NotFoundError:
+        return None
+
+
+def _read_text(
+    connection: Connection, document_id: str | None, version: int | None
+) -> str | None:
+    if document_id is None or version is None:
+        return None
+    try:
+        return articles.read_version(connection, document_id, version).markdown
+    except NotFoundError:
+        return None
+
+
+def _cited_tickets(draft: Draft) -> set[str]:
+    return {c.id for s in draft.statements for c in s.citations if c.kind == "ticket"}
+
+
+def _order_tickets(draft: Draft, tickets: Sequence[Ticket]) -> list[Ticket]:
+    cited = _cited_tickets(draft)
+    newest = sorted(tickets, key=lambda t: (t.created_at, t.ticket_id), reverse=True)
+    return sorted(newest, key=lambda t: t.ticket_id not in cited)
+
+
+def _show_statements(
+    connection: Connection, statements: Sequence[Statement], tickets: Sequence[Ticket]
+) -> tuple[ShownStatement, ...]:
+    anchors = {t.ticket_id: f"#ticket-{n}" for n, t in enumerate(tickets, start=1)}
+    wanted = {c.id for s in statements for c in s.citations if c.kind == "chunk"}
+    passages = _read_passages(connection, wanted)
+
+    def show(citation: Citation) -> ShownCitation:
+        if citation.kind == "ticket":
+            return ShownCitation(
+                f"Ticket {citation.id}", citation.quote, anchors.get(citation.id)
+            )
+        label, href = passages.get(citation.id, (f"Passage {citation.id}", None))
+        return ShownCitation(label, citation.quote, href)
+
+    return tuple(ShownStatement(s.text, tuple(map(show, s.citations))) for s in statements)
+
+
+def _read_passages(
+    connection: Connection, chunk_ids: set[str]
+) -> dict[str, tuple[str, str | None]]:
+    """Title with version, and address, of the articles that chunks were cut from."""
+    rows = connection.execute(
+        select(chunks.c.id, chunks.c.version, documents.c.id.label("document_id"),
+               documents.c.title, documents.c.authority)
+        .join(documents, documents.c.id == chunks.c.document_id)
+        .where(chunks.c.id.in_(sorted(chunk_ids)))
+    )  # fmt: skip
+    return {
+        row.id: (
+            f"{row.title} ({row.authority.replace('_', ' ')}, version {row.version})",
+            f"/articles/{row.document_id}?version={row.version}",
+        )
+        for row in rows
+    }
+
+
+def _read_publication(connection: Connection, draft_id: str) -> Publication | None:
+    row = connection.execute(
+        select(publications).where(publications.c.draft_id == draft_id)
+    ).first()
+    if row is None:
+        return None
+    return Publication(
+        publication_id=row.id,
+        draft_id=row.draft_id,
+        document_id=row.document_id,
+        version=row.version,
+        previous_version=row.previous_version,
+        path=row.path,
+        published_at=row.published_at,
+        published_by=row.published_by,
+        rolled_back_at=row.rolled_back_at,
+    )
+
+
+def _read_effects(
+    connection: Connection, publication: Publication | None
+) -> tuple[ShownEffect, ...]:
+    """Measurements, newest first."""
+    if publication is None:
+        return ()
+    rows = connection.execute(
+        select(effects)
+        .where(effects.c.publication_id == publication.publication_id)
+        .order_by(effects.c.measured_at.desc())
+    )
+    return tuple(
+        ShownEffect(row.verdict, row.measured_at, tuple(_flatten(row.report))) for row in rows
+    )
+
+
+def _flatten(report: Any, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """Every figure and sentence of a report, with the keys that lead to it."""
+    if isinstance(report, dict):
+        return [line for key, value in report.items() for line in _flatten(value, (*path, key))]
+    if report is None or isinstance(report, list) or not path:
+        return []
+    label = ", ".join(part.replace("_", " ") for part in path)
+    if isinstance(report, bool):
+        return [(label, "yes" if report else "no")]
+    if isinstance(report, float):
+        share = path[-1].endswith("_share") or path[-1].startswith("share")
+        return [(label, f"{report:.0%}" if share else f"{report:.3g}")]
+    return [(label, str(report))]

@@ -1,0 +1,96 @@
+"""The page of one draft, in all its states: to decide on, being edited, faulty, overtaken."""
+
+from __future__ import annotations
+
+from fastapi.responses import HTMLResponse
+
+from api.keys import Caller
+from api.pages.article_text import render_markdown
+from api.pages.bar_chart import draw_weeks
+from api.pages.draft_facts import DraftFacts
+from api.pages.layout import render_page
+from api.pages.session import PageSession
+from api.pages.word_diff import diff_texts
+from gaps.drafting.workflow import TRANSITIONS, Decision
+from gaps.types import Draft
+from kb.errors import ForbiddenError
+from kb.types import Role
+
+
+def ensure_may_review(caller: Caller, draft: Draft) -> None:
+    """Owners decide on what they own, editors and admins on everything.
+
+    Raises:
+        ForbiddenError: The draft is someone else's.
+    """
+    if not caller.role.includes(Role.EDITOR) and caller.owner != draft.owner:
+        raise ForbiddenError(f"this draft is for {draft.owner} to review")
+
+
+def show_draft(
+    page: PageSession,
+    facts: DraftFacts,
+    *,
+    status: int = 200,
+    fault: str = "",
+    reason: str = "",
+    edited: str | None = None,
+) -> HTMLResponse:
+    """Render a draft.
+
+    Args:
+        page: Who looks.
+        facts: What is stored.
+        status: Of the answer.
+        fault: What was wrong with the form that was sent.
+        reason: What the person had written, to be kept.
+        edited: Their own text, shown rendered above the field that holds it.
+    """
+    draft = facts.draft
+    open_decisions = {d for s, d in TRANSITIONS if s is draft.state}
+    before = facts.base_text
+    return render_page(
+        "draft.html",
+        status=status,
+        viewer=page,
+        facts=facts,
+        draft=draft,
+        gap=facts.gap,
+        body=render_markdown(draft.markdown, [s.text for s in facts.statements]),
+        diff=diff_texts(before, draft.markdown) if before is not None else None,
+        chart=draw_weeks(facts.gap.weekly_counts),
+        may_approve=Decision.APPROVE in open_decisions,
+        may_edit=Decision.EDIT in open_decisions,
+        may_reject=Decision.REJECT in open_decisions,
+        may_ask=Decision.ASK_CHANGES in open_decisions,
+        may_roll_back=Decision.ROLLBACK in open_decisions,
+        fault=fault,
+        reason=reason,
+        edited=edited,
+        preview=render_markdown(edited) if edited is not None else None,
+        problems=[c for c in draft.checks if c.verdict != "green"],
+    )
+
+
+def show_overtaken(
+    page: PageSession, facts: DraftFacts, *, seen: str, edited: str | None, decision: str
+) -> HTMLResponse:
+    """412: what the decision was made on is no longer what is stored; both texts, and ask again."""
+    draft = facts.draft
+    open_decisions = {d for s, d in TRANSITIONS if s is draft.state}
+    base_diff = None
+    if facts.base_changed and facts.current_text is not None:
+        base_diff = diff_texts(facts.base_text or "", facts.current_text)
+    return render_page(
+        "overtaken.html",
+        status=412,
+        viewer=page,
+        facts=facts,
+        draft=draft,
+        decision=decision,
+        seen_diff=diff_texts(seen, draft.markdown) if seen else None,
+        base_diff=base_diff,
+        edited=edited,
+        may_approve=Decision.APPROVE in open_decisions,
+        may_edit=Decision.EDIT in open_decisions,
+    )

@@ -1,0 +1,260 @@
+"""Reviews, publications and rollbacks, wired to the sources that keep the articles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gaps.drafting import publications, rollback
+from gaps.drafting.article_file import write_article_file
+from gaps.drafting.drafts import read_draft
+from gaps.drafting.publish import (
+    ArticleChange,
+    PreparedArticle,
+    publication_to_json,
+    publish_approved,
+)
+from gaps.drafting.review import check_permission, review_draft
+from gaps.drafting.workflow import Decision
+from gaps.types import Draft, DraftState, Publication
+from ingest.chunking import chunk_document
+from ingest.rendering import render_changed_article, render_new_article, verified_instant
+from kb import articles, audit
+from kb.clock import format_instant
+from kb.errors import ConflictError, InvalidInputError, NotFoundError
+from kb.types import ConfidenceState, Metadata
+from kb.vectors import embed_texts, embedded_text
+
+if TYPE_CHECKING:
+    from api.keys import Caller
+    from api.wiring import Application
+
+UNREADABLE = "unreadable"
+"""Stands for the content hash of a file that does not parse: no stored version has it."""
+
+
+class Publishing:
+    """What follows from an owner's decision."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def review(
+        self,
+        draft_id: str,
+        decision: str,
+        *,
+        caller: Caller,
+        draft_hash: str,
+        reason: str | None = None,
+        markdown: str | None = None,
+    ) -> dict[str, Any]:
+        """Take a decision; an approval that suffices publishes at once.
+
+        Returns:
+            The draft's id and state, and the publication where there is one.
+        """
+        application = self._application
+        now = application.clock.now()
+        draft = review_draft(
+            application.database,
+            draft_id,
+            decision=Decision(decision),
+            reviewer=caller.name,
+            role=caller.role,
+            now=now,
+            expected_hash=draft_hash,
+            markdown=markdown,
+            reason=reason,
+            recheck=application.desk.check_draft,
+        )
+        answer: dict[str, Any] = {"draft_id": draft_id, "state": draft.state.value}
+        if draft.state is DraftState.APPROVED:
+            answer |= self._publish(draft, caller)
+        return answer
+
+    def _publish(self, draft: Draft, caller: Caller) -> dict[str, Any]:
+        application = self._application
+        publication = publish_approved(
+            application.database,
+            draft.draft_id,
+            reviewer=caller.name,
+            role=caller.role,
+            now=application.clock.now(),
+            prepare=self.prepare,
+            measure_before=application.weekly.measure_before,
+        )
+        return publication_to_json(publication) | {"state": DraftState.PUBLISHED.value}
+
+    def rollback_draft(
+        self, draft_id: str, caller: Caller, reason: str = "rolled back"
+    ) -> dict[str, Any]:
+        """Take a published draft back; what was served before is served again."""
+        with self._application.database.read() as connection:
+            publication = publications.read_publication_of(connection, draft_id)
+        if publication is None:
+            raise NotFoundError("publication of draft", draft_id)
+        return self._roll_back(publication, caller, reason)
+
+    def rollback_article(
+        self, document_id: str, version: int | None, caller: Caller
+    ) -> dict[str, Any]:
+        """Serve an earlier text of a document again.
+
+        Args:
+            document_id: The document.
+            version: Whose text to serve; the version before the present one where None.
+            caller: Who decides it.
+        """
+        database = self._application.database
+        with database.read() as connection:
+            document = articles.read_document(connection, document_id, caller.audience)
+            check_permission(document.metadata.owner, caller.name, caller.role)
+            known = [v.version for v in articles.read_versions(connection, document_id)]
+            publication = publications.read_publication_of_version(
+                connection, document_id, document.version
+            )
+        if publication is not None and version in (None, publication.previous_version):
+            return self._roll_back(publication, caller, f"back to version {version or 'before'}")
+        earlier = [v for v in known if v < document.version]
+        wanted = version if version is not None else max(earlier, default=None)
+        if wanted is None or wanted not in known:
+            raise NotFoundError("earlier version", f"{document_id}@{version or 'before'}")
+        if wanted == document.version:
+            raise ConflictError(f"{document_id} serves version {wanted} already")
+        return self._serve_again(document_id, wanted, caller)
+
+    def _roll_back(self, publication: Publication, caller: Caller, reason: str) -> dict[str, Any]:
+        application = self._application
+        done = rollback.rollback_publication(
+            application.database,
+            publication.publication_id,
+            reviewer=caller.name,
+            role=caller.role,
+            reason=reason,
+            now=application.clock.now(),
+            prepare=self.prepare,
+        )
+        served = (
+            f"the text of version {done.previous_version}"
+            if done.previous_version is not None
+            else "nothing: the document did not exist before"
+        )
+        return publication_to_json(done) | {"served": served}
+
+    def _serve_again(self, document_id: str, wanted: int, caller: Caller) -> dict[str, Any]:
+        """A new version with an old text.
+
+        The file is written before the database: should the process die in between, the next sync
+        reads the old text from the file and ends in the same state.
+        """
+        application = self._application
+        now = application.clock.now()
+        with application.database.read() as connection:
+            document = articles.read_document(connection, document_id, caller.audience)
+            text = articles.read_version(connection, document_id, wanted)
+        prepared = self.prepare(
+            ArticleChange(
+                document_id=document_id,
+                source=document.source,
+                title=text.title,
+                markdown=text.markdown,
+                audience=document.metadata.audience,
+                owner=document.metadata.owner,
+                base=document,
+                verified_at=None,
+            )
+        )
+        if prepared.file is not None:
+            write_article_file(prepared.file, prepared.file_text)
+        with application.database.write() as connection:
+            version = articles.write_version(
+                connection,
+                prepared.parsed,
+                prepared.chunks,
+                now=now,
+                author=caller.name,
+                reason=f"rollback to version {wanted}",
+            )
+            audit.write_entry(
+                connection,
+                at=now,
+                actor=caller.name,
+                action="article.rollback",
+                subject=document_id,
+                details={"to": wanted, "version": version},
+            )
+        return {
+            "document_id": document_id,
+            "version": version,
+            "published_at": format_instant(now),
+            "served": f"the text of version {wanted}",
+        }
+
+    def finish(self) -> list[str]:
+        """Write the files of publications that a killed process left unwritten."""
+        return rollback.finish_publications(
+            self._application.database,
+            prepare=self.prepare,
+            now=self._application.clock.now(),
+        )
+
+    def prepare(self, change: ArticleChange) -> PreparedArticle:
+        """The change as its source will state it: rendered, read back, chunked and embedded."""
+        application = self._application
+        source = application.find_source(change.source)
+        folder = application.markdown_folder(source)
+        path = change.base.path if change.base is not None else f"{change.document_id}.md"
+        file = folder.location / path
+        current = _read_current(file)
+        present: str | None = None
+        if current is not None:
+            try:
+                present = folder.parse(current.encode(), path).content_hash
+            except InvalidInputError:
+                present = UNREADABLE
+        text = _render(change, current, source.audience.value, source.owner)
+        parsed = folder.parse(text.encode(), path)
+        if parsed.document_id != change.document_id:
+            raise ConflictError(f"{path} is the file of {parsed.document_id}")
+        chunks = tuple(chunk_document(parsed))
+        embed_texts(
+            application.database,
+            application.encoder,
+            {chunk.content_hash: embedded_text(chunk.heading_path, chunk.text) for chunk in chunks},
+        )
+        return PreparedArticle(parsed, chunks, file, text, present)
+
+
+def _read_current(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConflictError(f"{file} cannot be read: {error}") from error
+
+
+def _render(change: ArticleChange, current: str | None, audience: str, owner: str) -> str:
+    base = change.base.metadata if change.base is not None else None
+    if current is not None:
+        title = change.title if base is None or change.title != base.title else None
+        return render_changed_article(
+            current, change.markdown, title=title, verified_at=change.verified_at
+        )
+    metadata = Metadata(
+        title=change.title,
+        audience=change.audience,
+        authority=base.authority if base is not None else "",
+        owner=change.owner,
+        confidence_state=ConfidenceState.VALIDATED,
+        last_verified_at=verified_instant(change.verified_at) if change.verified_at else None,
+        products=base.products if base is not None else (),
+    )
+    return render_new_article(
+        change.document_id,
+        metadata,
+        change.markdown,
+        source_audience=audience,
+        source_owner=owner,
+    )

@@ -1,0 +1,87 @@
+"""Retrieval for agents: search, context, outcomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.auth import AnyCaller, Kb
+from api.keys import Caller
+from api.schemas import ContextBody, OutcomeBody, SearchBody, hit_json, search_json
+from api.wiring import Application
+from kb import searchlog
+from kb.context import pack_context
+from kb.search import with_search_id
+from kb.types import SearchRequest, SearchResponse
+
+router = APIRouter(prefix="/v1", tags=["retrieval"])
+CONTEXT_HITS = 30
+
+
+def search_and_log(
+    kb: Application, caller: Caller, request: SearchRequest, conversation_id: str | None
+) -> SearchResponse:
+    """Answer as the caller's audience and keep what was served."""
+    response = kb.retriever.search(request, caller.audience)
+    with kb.database.write() as connection:
+        search_id = searchlog.write_search(
+            connection,
+            request,
+            response,
+            audience=caller.audience,
+            key_id=caller.key_id,
+            at=kb.clock.now(),
+            conversation_id=conversation_id,
+        )
+    return with_search_id(response, search_id)
+
+
+@router.post("/search")
+def search(body: SearchBody, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
+    """Hits with verdicts, as far as the key's audience may read."""
+    response = search_and_log(kb, caller, body.to_request(), body.conversation_id)
+    return search_json(response, explain=body.explain)
+
+
+@router.post("/context")
+def context(body: ContextBody, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
+    """Cited passages within a token budget, ready for a prompt."""
+    request = SearchRequest(
+        body.query,
+        top_k=CONTEXT_HITS,
+        products=tuple(body.products),
+        regions=tuple(body.regions),
+        customer=body.customer,
+        group_by="chunk",
+    )
+    response = search_and_log(kb, caller, request, body.conversation_id)
+    packed = pack_context(response.hits, body.token_budget)
+    return {
+        "search_id": response.search_id,
+        "answerable": response.answerable,
+        "confidence": round(response.confidence, 4),
+        "degraded": list(response.degraded),
+        "text": "\n\n".join(passage.text for passage in packed),
+        "tokens": sum(passage.tokens for passage in packed),
+        "passages": [
+            {"citation": p.citation, "tokens": p.tokens} | hit_json(p.hit) for p in packed
+        ],
+    }
+
+
+@router.post("/outcomes")
+def report_outcome(body: OutcomeBody, kb: Kb, caller: AnyCaller) -> dict[str, str]:
+    """What came of a search; said again, it replaces what was said."""
+    with kb.database.write() as connection:
+        outcome_id = searchlog.write_outcome(
+            connection,
+            search_id=body.search_id,
+            key_id=caller.key_id,
+            outcome=body.outcome,
+            document_ids=body.document_ids,
+            note=body.note,
+            ticket_id=body.ticket_id,
+            at=kb.clock.now(),
+        )
+    return {"outcome_id": outcome_id}

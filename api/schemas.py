@@ -1,0 +1,179 @@
+"""Shapes of what goes in and out over HTTP and `--json`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kb.clock import format_instant
+from kb.types import Document, Hit, Ruling, SearchRequest, SearchResponse, Version
+
+QUERY_CHARACTERS = 20_000
+Identifier = str
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, so a misspelt option is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SearchBody(Body):
+    query: str = Field(min_length=1, max_length=QUERY_CHARACTERS)
+    top_k: int = Field(default=10, ge=1, le=50)
+    labels: list[str] = Field(default_factory=list, max_length=50)
+    products: list[str] = Field(default_factory=list, max_length=50)
+    regions: list[str] = Field(default_factory=list, max_length=50)
+    customer: str | None = Field(default=None, max_length=80)
+    include_overruled: bool = False
+    explain: bool = False
+    group_by: Literal["document", "chunk"] = "document"
+    conversation_id: str | None = Field(default=None, max_length=120)
+
+    def to_request(self) -> SearchRequest:
+        return SearchRequest(
+            query=self.query,
+            top_k=self.top_k,
+            labels=tuple(self.labels),
+            products=tuple(self.products),
+            regions=tuple(self.regions),
+            customer=self.customer,
+            include_overruled=self.include_overruled,
+            group_by=self.group_by,
+        )
+
+
+class ContextBody(Body):
+    query: str = Field(min_length=1, max_length=QUERY_CHARACTERS)
+    token_budget: int = Field(default=2_000, ge=50, le=100_000)
+    products: list[str] = Field(default_factory=list, max_length=50)
+    regions: list[str] = Field(default_factory=list, max_length=50)
+    customer: str | None = Field(default=None, max_length=80)
+    conversation_id: str | None = Field(default=None, max_length=120)
+
+
+class OutcomeBody(Body):
+    search_id: str = Field(max_length=40)
+    outcome: Literal["resolved", "not_resolved", "escalated", "wrong"]
+    document_ids: list[str] = Field(default_factory=list, max_length=50)
+    note: str | None = Field(default=None, max_length=5_000)
+    ticket_id: str | None = Field(default=None, max_length=120)
+
+
+class ReasonBody(Body):
+    reason: str = Field(min_length=1, max_length=2_000)
+
+
+class ReviewBody(Body):
+    decision: Literal["approve", "edit", "reject", "ask_changes"]
+    reason: str | None = Field(default=None, max_length=2_000)
+    markdown: str | None = Field(default=None, max_length=200_000)
+
+
+class CreateDraftBody(Body):
+    gap_id: str = Field(max_length=40)
+
+
+class RollbackBody(Body):
+    version: int | None = Field(default=None, ge=1)
+    """The version to serve again; the one before the current where left out."""
+
+
+def search_json(response: SearchResponse, *, explain: bool = False) -> dict[str, Any]:
+    """The answer of `POST /v1/search` and `kb search --json`."""
+    answer: dict[str, Any] = {
+        "search_id": response.search_id,
+        "query": response.query,
+        "answerable": response.answerable,
+        "confidence": round(response.confidence, 4),
+        "calibration": response.calibration,
+        "degraded": list(response.degraded),
+        "generation": response.generation,
+        "took_ms": round(response.took_ms, 2),
+        "hits": [hit_json(hit, explain=explain) for hit in response.hits],
+    }
+    if explain:
+        answer["features"] = {k: round(v, 4) for k, v in response.features.items()}
+    return answer
+
+
+def hit_json(hit: Hit, *, explain: bool = False) -> dict[str, Any]:
+    document = hit.chunk.document
+    said = document.metadata
+    answer: dict[str, Any] = {
+        "chunk_id": hit.chunk.chunk_id,
+        "document_id": document.document_id,
+        "version": document.version,
+        "title": said.title,
+        "heading_path": list(hit.chunk.heading_path),
+        "text": hit.chunk.text,
+        "url": said.url,
+        "score": round(hit.score, 6),
+        "source": document.source,
+        "authority": said.authority,
+        "audience": said.audience.value,
+        "owner": said.owner,
+        "confidence_state": said.confidence_state.value,
+        "freshness": {
+            "verdict": hit.freshness.verdict.value,
+            "reasons": list(hit.freshness.reasons),
+            "last_verified_at": instant_json(hit.freshness.last_verified_at),
+            "age_days": hit.freshness.age_days,
+        },
+        "action_class": said.action_class.value if said.action_class else None,
+        "overrules": [_ruling_json(ruling, ruling.loser) for ruling in hit.overrules],
+        "overruled_by": (
+            _ruling_json(hit.overruled_by, hit.overruled_by.winner) if hit.overruled_by else None
+        ),
+        "unverified": hit.unverified,
+    }
+    if explain:
+        answer["why"] = hit.why
+    return answer
+
+
+def _ruling_json(ruling: Ruling, other: str) -> dict[str, Any]:
+    return {"document_id": other, "rule": ruling.rule, "reason": ruling.reason}
+
+
+def document_json(document: Document) -> dict[str, Any]:
+    said = document.metadata
+    return {
+        "document_id": document.document_id,
+        "version": document.version,
+        "title": said.title,
+        "source": document.source,
+        "authority": said.authority,
+        "audience": said.audience.value,
+        "owner": said.owner,
+        "confidence_state": said.confidence_state.value,
+        "governance": said.governance.value,
+        "effective_from": instant_json(said.effective_from),
+        "effective_until": instant_json(said.effective_until),
+        "last_verified_at": instant_json(said.last_verified_at),
+        "verified_by": document.verified_by,
+        "supersedes": list(said.supersedes),
+        "labels": list(said.labels),
+        "products": list(said.products),
+        "url": said.url,
+        "updated_at": format_instant(document.updated_at),
+    }
+
+
+def version_json(version: Version, *, text: bool = False) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "version": version.version,
+        "title": version.title,
+        "created_at": format_instant(version.created_at),
+        "author": version.author,
+        "reason": version.reason,
+    }
+    if text:
+        answer["markdown"] = version.markdown
+    return answer
+
+
+def instant_json(instant: datetime | None) -> str | None:
+    return None if instant is None else format_instant(instant)

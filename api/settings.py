@@ -1,0 +1,259 @@
+"""The only reader of the environment and of kb.toml.
+
+Every mistake names the file, the line and what was expected; nothing starts on a guess.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from kb.errors import InvalidInputError
+from kb.types import Audience
+
+ActionDial = Literal["autonomous", "human_approved", "forbidden"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HierarchySettings(_Section):
+    authorities: tuple[str, ...] = (
+        "policy",
+        "procedure",
+        "manager_instruction",
+        "help_article",
+        "crm_note",
+        "ticket_resolution",
+    )
+    """Strongest first."""
+
+
+class SourceSettings(_Section):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")
+    kind: Literal["markdown"]
+    location: str
+    authority: str
+    audience: Audience
+    owner: str
+    review_every_days: int | None = Field(default=None, ge=1, le=3650)
+    schedule: str | None = None
+    """Cron, UTC; the daily sync where left out."""
+
+
+class OwnerSettings(_Section):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+    email: str | None = None
+    topics: tuple[str, ...] = ()
+
+
+class ActionSettings(_Section):
+    """What the service may do by itself."""
+
+    publish_article: ActionDial = "human_approved"
+    archive_article: ActionDial = "human_approved"
+    reverify_article: ActionDial = "human_approved"
+
+
+class FreshnessSettings(_Section):
+    review_every_days: int = Field(default=180, ge=1, le=3650)
+
+
+class GapSettings(_Section):
+    window_weeks: int = Field(default=13, ge=1, le=520)
+    reopen_growth: float = Field(default=2.0, ge=1.0, le=100.0)
+    default_owner: str | None = None
+    publish_to: str | None = None
+    """Source that new articles are written to; the first help_article source where left out."""
+    default_audience: Audience | None = None
+    """Of tickets whose product is not listed; the most trusted of the sources' where left out."""
+    audience_by_product: dict[str, Audience] = Field(default_factory=dict)
+
+
+class DriveSettings(_Section):
+    drafts_per_drive: int = Field(default=5, ge=0, le=100)
+    schedule: str = "0 5 * * mon"
+    """Cron, UTC."""
+    freshness_schedule: str = "0 4 * * mon"
+    sync_schedule: str = "0 3 * * *"
+
+
+class EncoderSettings(_Section):
+    kind: Literal["sentence-transformers", "hashing"] = "sentence-transformers"
+    model: str = "all-MiniLM-L6-v2"
+
+
+class LanguageModelSettings(_Section):
+    """An OpenAI-compatible endpoint; read and checked, not used by this version's writers."""
+
+    base_url: str | None = None
+    model: str | None = None
+
+
+class StorageSettings(_Section):
+    folder: str = ".kb"
+    """Data folder, relative to kb.toml."""
+
+
+class Settings(_Section):
+    """kb.toml."""
+
+    hierarchy: HierarchySettings = HierarchySettings()
+    sources: tuple[SourceSettings, ...] = ()
+    owners: tuple[OwnerSettings, ...] = ()
+    actions: ActionSettings = ActionSettings()
+    freshness: FreshnessSettings = FreshnessSettings()
+    gaps: GapSettings = GapSettings()
+    drive: DriveSettings = DriveSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    language_model: LanguageModelSettings = LanguageModelSettings()
+    storage: StorageSettings = StorageSettings()
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Settings:
+        for kind, names in (
+            ("sources", [s.name for s in self.sources]),
+            ("owners", [o.name for o in self.owners]),
+        ):
+            for place, name in enumerate(names):
+                if name in names[:place]:
+                    raise _Mistake((kind, place, "name"), f"{name!r} is there twice")
+        owners = [o.name for o in self.owners]
+        for place, source in enumerate(self.sources):
+            _expect_known(("sources", place, "owner"), "owner", source.owner, owners)
+            _expect_known(
+                ("sources", place, "authority"),
+                "authority",
+                source.authority,
+                self.hierarchy.authorities,
+            )
+        if self.gaps.default_owner is not None:
+            _expect_known(("gaps", "default_owner"), "owner", self.gaps.default_owner, owners)
+        if self.gaps.publish_to is not None:
+            names = [s.name for s in self.sources]
+            _expect_known(("gaps", "publish_to"), "source", self.gaps.publish_to, names)
+        return self
+
+
+class Environment(BaseSettings):
+    """Secrets and places that differ from machine to machine, as KB_… variables."""
+
+    model_config = SettingsConfigDict(env_prefix="KB_", extra="ignore")
+
+    config: Path | None = None
+    data_dir: Path | None = None
+    database_url: str | None = None
+
+
+class _Mistake(ValueError):
+    """A wrong value with the place it stands at."""
+
+    def __init__(self, place: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+def _expect_known(
+    place: tuple[str | int, ...], what: str, value: str, known: tuple[str, ...] | list[str]
+) -> None:
+    if value not in known:
+        raise _Mistake(place, f"unknown {what} {value!r} (expected one of: {', '.join(known)})")
+
+
+def find_config(explicit: Path | None) -> Path:
+    """The kb.toml to read: the one named, KB_CONFIG, or the working directory's.
+
+    Raises:
+        InvalidInputError: There is none.
+    """
+    path = explicit or Environment().config or Path("kb.toml")
+    if not path.is_file():
+        raise InvalidInputError(
+            "not found; write one with 'kb init' or name it with --config", where=str(path)
+        )
+    return path.resolve()
+
+
+def read_settings(path: Path) -> Settings:
+    """Read and check kb.toml.
+
+    Raises:
+        InvalidInputError: Something in it is wrong; names line and expectation.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"cannot be read: {error}", where=str(path)) from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{path}:{line.group(1)}" if line else str(path)
+        raise InvalidInputError(f"not TOML: {error}", where=where) from error
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        cause = first.get("ctx", {}).get("error")
+        if isinstance(cause, _Mistake):
+            place, message = cause.place, str(cause)
+        else:
+            place, message = first["loc"], _explain(first)
+        raise InvalidInputError(message, where=f"{path}:{_line_of(text, place)}") from error
+
+
+def _explain(error: Any) -> str:
+    loc = [str(part) for part in error["loc"]]
+    key = ".".join(part for part in loc if not part.isdigit())
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(error["loc"])
+        near = difflib.get_close_matches(loc[-1], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(known)}"
+        return f"unknown key {key!r} ({hint})"
+    if error["type"] == "missing":
+        return f"{key!r} is missing"
+    return f"{key!r}: {error['msg'][0].lower()}{error['msg'][1:]} (got {error['input']!r:.80})"
+
+
+def _known_keys(loc: tuple[str | int, ...]) -> list[str]:
+    model: Any = Settings
+    for part in loc[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        inner = getattr(annotation, "__args__", (annotation,))[0]
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return sorted(model.model_fields)
+
+
+def _line_of(text: str, place: tuple[str | int, ...]) -> int:
+    """The line where a key stands, or its table's header, or 1."""
+    names = [part for part in place if isinstance(part, str)]
+    index = next((part for part in place if isinstance(part, int)), 0)
+    if not names:
+        return 1
+    lines = text.splitlines()
+    header = re.compile(rf"\s*\[{{1,2}}\s*{re.escape(names[0])}\b")
+    starts = [number for number, line in enumerate(lines) if header.match(line)]
+    if not starts:
+        top = re.compile(rf"\s*\"?{re.escape(names[0])}\"?\s*[=.]")
+        return next((n for n, line in enumerate(lines, 1) if top.match(line)), 1)
+    start = starts[min(index, len(starts) - 1)]
+    if len(names) == 1:
+        return start + 1
+    key = re.compile(rf"\s*\"?{re.escape(names[-1])}\"?\s*=|\s*\[.*\b{re.escape(names[-1])}\s*\]")
+    for number in range(start, len(lines)):
+        if number > start and re.match(r"\s*\[", lines[number]) and not key.match(lines[number]):
+            break
+        if key.match(lines[number]):
+            return number + 1
+    return start + 1

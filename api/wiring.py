@@ -1,0 +1,263 @@
+"""The one composition root: settings to the objects that do the work.
+
+Everything is made when it is first asked for, so a command pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from api.keys import Caller
+from api.settings import (
+    Environment,
+    OwnerSettings,
+    Settings,
+    SourceSettings,
+    find_config,
+    read_settings,
+)
+from kb.clock import SystemClock
+from kb.database import Database
+from kb.errors import InvalidInputError, KbError, NotFoundError
+from kb.ports import Clock, Encoder
+from kb.types import Audience, Role
+
+if TYPE_CHECKING:
+    from api.gap_desk import GapDesk
+    from api.publishing import Publishing
+    from api.weekly import Weekly
+    from ingest.sources.markdown import MarkdownFolder
+    from kb.confidence import Calibration
+    from kb.generation import GenerationStore
+    from kb.index import SearchIndex
+    from kb.search import Retriever
+
+DEFAULT_CALIBRATION = Path(__file__).parent.parent / "kb" / "confidence_default.json"
+REBUILD_SHARE = 0.2
+"""A delta over this share of the live chunks is worth sealing: exact search over it costs more
+than the build saves (bench/README.md)."""
+REBUILD_FEWEST = 500
+
+
+class Application:
+    """One knowledge base: its settings, its data folder and what works on them."""
+
+    def __init__(self, settings: Settings, root: Path, clock: Clock | None = None) -> None:
+        """Take settings as read.
+
+        Args:
+            settings: What kb.toml says.
+            root: The folder kb.toml stands in; locations are relative to it.
+            clock: Where the present comes from; the system's clock unless given.
+        """
+        self.settings = settings
+        self.root = root
+        self.clock: Clock = clock or SystemClock()
+        self.environment = Environment()
+
+    @classmethod
+    def open(cls, config: Path | None = None, clock: Clock | None = None) -> Application:
+        """Read the configuration and bring the database's schema up to date."""
+        path = find_config(config)
+        application = cls(read_settings(path), path.parent, clock)
+        application.data_folder.mkdir(parents=True, exist_ok=True)
+        application.database.migrate()
+        return application
+
+    @property
+    def data_folder(self) -> Path:
+        if self.environment.data_dir is not None:
+            return self.environment.data_dir.resolve()
+        return (self.root / self.settings.storage.folder).resolve()
+
+    @cached_property
+    def database(self) -> Database:
+        url = self.environment.database_url or f"sqlite:///{self.data_folder / 'kb.db'}"
+        return Database(url)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        from kb.encoder import HashingEncoder, SentenceTransformerEncoder
+
+        if self.settings.encoder.kind == "hashing":
+            return HashingEncoder()
+        return SentenceTransformerEncoder(self.settings.encoder.model)
+
+    @cached_property
+    def generations(self) -> GenerationStore:
+        from kb.generation import GenerationStore
+
+        return GenerationStore(self.database, self.data_folder)
+
+    @cached_property
+    def index(self) -> SearchIndex:
+        from kb.index import SearchIndex
+
+        return SearchIndex(self.database, self.generations, self.encoder)
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        from kb.fusion import FUSION_WEIGHTS
+        from kb.search import Retriever, RetrieverRules
+
+        rules = RetrieverRules(self.settings.hierarchy.authorities, FUSION_WEIGHTS)
+        return Retriever(
+            self.database, self.index, self.encoder, self.clock, rules, self.read_calibration()
+        )
+
+    def read_calibration(self) -> Calibration | None:
+        """The confidence fitted here, else the one that ships, where its encoder is in use."""
+        from kb.confidence import Calibration
+        from kb.evaluation import read_calibration
+
+        with self.database.read() as connection:
+            fitted = read_calibration(connection)
+        if fitted is not None and fitted.is_current:
+            return fitted
+        if self.settings.encoder.kind != "sentence-transformers" or not DEFAULT_CALIBRATION.exists():
+            return None
+        return Calibration.from_json(json.loads(DEFAULT_CALIBRATION.read_text()))
+
+    def sync_sources(self, only: str | None = None) -> Iterator[dict[str, Any]]:
+        """Sync every source in turn, or one; a source that fails does not stop the others.
+
+        Yields:
+            Its report, or its name with `failed`, which says why in one line.
+        """
+        from ingest.sync import sync_source
+
+        wanted = [self.find_source(only)] if only else self.settings.sources
+        for source in wanted:
+            try:
+                report = sync_source(self.database, self.encoder, self.markdown_folder(source), clock=self.clock)
+            except KbError as error:
+                yield {"name": source.name, "failed": error.message}
+            else:
+                yield report.to_json()
+
+    def markdown_folder(self, source: SourceSettings) -> MarkdownFolder:
+        from ingest.sources.markdown import MarkdownFolder
+
+        return MarkdownFolder(
+            name=source.name,
+            location=self.source_folder(source),
+            authority=source.authority,
+            audience=source.audience,
+            owner=source.owner,
+            review_every_days=source.review_every_days,
+            authorities=self.settings.hierarchy.authorities,
+            owners=tuple(owner.name for owner in self.settings.owners),
+        )
+
+    def find_owner(self, name: str) -> OwnerSettings:
+        for owner in self.settings.owners:
+            if owner.name == name:
+                return owner
+        known = ", ".join(owner.name for owner in self.settings.owners)
+        raise InvalidInputError(f"unknown owner {name!r} (expected one of: {known})")
+
+    def local_caller(self, owner: str) -> Caller:
+        """Who acts on the command line with `--as`: whoever runs it may write the database anyway."""
+        self.find_owner(owner)
+        return Caller("cli", Role.OWNER, Audience.INTERNAL, owner)
+
+    @property
+    def operator(self) -> Caller:
+        """Whoever runs commands on this machine: may read everything."""
+        return Caller("cli", Role.ADMIN, Audience.INTERNAL, None)
+
+    @cached_property
+    def publishing(self) -> Publishing:
+        from api.publishing import Publishing
+
+        return Publishing(self)
+
+    @cached_property
+    def desk(self) -> GapDesk:
+        from api.gap_desk import GapDesk
+
+        return GapDesk(self)
+
+    @cached_property
+    def weekly(self) -> Weekly:
+        from api.weekly import Weekly
+
+        return Weekly(self)
+
+    def find_source(self, name: str) -> SourceSettings:
+        for source in self.settings.sources:
+            if source.name == name:
+                return source
+        raise NotFoundError("source", name)
+
+    def source_folder(self, source: SourceSettings) -> Path:
+        return (self.root / source.location).resolve()
+
+    @property
+    def publish_source(self) -> SourceSettings:
+        """Where new articles go."""
+        if self.settings.gaps.publish_to is not None:
+            return self.find_source(self.settings.gaps.publish_to)
+        for source in self.settings.sources:
+            if source.authority == "help_article":
+                return source
+        if not self.settings.sources:
+            raise InvalidInputError("no source to publish to; add [[sources]] to kb.toml")
+        return self.settings.sources[0]
+
+    def audience_for(self, product: str | None) -> Audience:
+        """The audience of a ticket's content, by its product.
+
+        Unlisted products take the default; without one, the most trusted audience any source
+        has, so that nothing internal can end in a public draft by omission.
+        """
+        listed = self.settings.gaps.audience_by_product
+        if product is not None and product in listed:
+            return listed[product]
+        if self.settings.gaps.default_audience is not None:
+            return self.settings.gaps.default_audience
+        audiences = [source.audience for source in self.settings.sources]
+        return max(audiences, key=lambda a: a.rank, default=Audience.INTERNAL)
+
+    def needs_rebuild(self) -> bool:
+        """Whether enough has changed since the serving generation was sealed."""
+        from kb import articles
+        from kb.index import read_state
+
+        with self.database.read() as connection:
+            live = articles.count_live_chunks(connection)
+            state = read_state(connection)
+            active = state.generation
+            watermark = 0
+            if active is not None:
+                known = {g.generation_id: g for g in self.generations.read_all()}
+                if active not in known or known[active].recipe != self.encoder.recipe:
+                    return live > 0
+                watermark = known[active].watermark_seq
+            fresh = len(articles.read_chunks_since(connection, watermark))
+            retired = articles.read_retired_since(connection, watermark) if active else 0
+        if active is None:
+            return live > 0
+        return fresh + retired > max(REBUILD_FEWEST, REBUILD_SHARE * live)
+
+    def rebuild_index(self, *, actor: str) -> str:
+        """Embed what is missing, seal a generation and serve it; returns its id."""
+        from kb.vectors import embed_live
+
+        embed_live(self.database, self.encoder)
+        generation = self.generations.build(self.encoder.recipe, now=self.clock.now())
+        self.generations.activate(
+            generation.generation_id, actor=actor, now=self.clock.now()
+        )
+        self.generations.prune()
+        return generation.generation_id
+
+    def close(self) -> None:
+        if "index" in self.__dict__:
+            self.index.close()
+        if "database" in self.__dict__:
+            self.database.close()

@@ -1,0 +1,1 @@
+"""Sources to versions to the index."""

@@ -1,0 +1,30 @@
+"""Two hashes of a document: what it says (chunk and embed again), what is said about it (not)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from ingest.chunking import CHUNKING_RECIPE
+from ingest.parsing.markdown import strip_hidden
+from kb.clock import format_instant
+from kb.types import Metadata
+from kb.vectors import hash_text
+
+
+def hash_content(markdown: str, title: str) -> str:
+    """Hash of a newline-normalised body under the present chunking.
+
+    The title counts only where it is all there is to chunk.
+    """
+    said = markdown if strip_hidden(markdown).strip() else f"{markdown}\x00{title}"
+    return hash_text(f"{CHUNKING_RECIPE}\x00{said}")
+
+
+def hash_metadata(metadata: Metadata, path: str) -> str:
+    """Hash over every field of the metadata and the document's place in its source."""
+    facts: dict[str, Any] = {
+        field.name: getattr(metadata, field.name) for field in fields(metadata)
+    }
+    return hash_text(json.dumps([path, facts], sort_keys=True, default=format_instant))

@@ -1,0 +1,1 @@
+"""From raw bytes of a file to front matter, metadata, and sections; no I/O."""

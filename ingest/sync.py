@@ -1,0 +1,231 @@
+"""Bring what is stored to what a source states: all of it, or nothing.
+
+Embeddings come first, because they are slow and true whatever happens next. Then one write
+transaction plans against the state it sees, applies the plan, tells the audit log and commits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ingest.chunking import chunk_document
+from ingest.plan import Refusal, SyncPlan, plan_sync
+from ingest.sources.port import Source, SourceFacts, SourceListing
+from kb import articles
+from kb.audit import write_entry
+from kb.database import Database
+from kb.errors import ConflictError
+from kb.ports import Clock, Encoder
+from kb.types import Chunk
+from kb.vectors import ENCODE_BATCH, embed_texts, embedded_text
+
+MAX_ATTEMPTS = 5
+"""Plans made stale by another writer before giving up; each needs a write between two reads."""
+
+Progress = Callable[[int, int], None]
+Parts = Mapping[str, Sequence[Chunk]]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """What one sync of one source did; counts of documents, and of texts encoded."""
+
+    name: str
+    listed: int
+    new: int
+    changed: int
+    metadata_only: int
+    deleted: int
+    unchanged: int
+    refused: tuple[dict[str, Any], ...]
+    """Each with path and reason, and the line where there is one."""
+    embedded: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "listed": self.listed,
+            "new": self.new,
+            "changed": self.changed,
+            "metadata_only": self.metadata_only,
+            "deleted": self.deleted,
+            "unchanged": self.unchanged,
+            "refused": list(self.refused),
+            "embedded": self.embedded,
+            "seconds": self.seconds,
+        }
+
+
+def sync_source(
+    database: Database,
+    encoder: Encoder,
+    source: Source,
+    *,
+    clock: Clock,
+    actor: str = "sync",
+    progress: Progress | None = None,
+) -> SourceReport:
+    """Sync one source.
+
+    An unchanged source writes nothing and encodes nothing. What a stopped sync leaves behind is
+    the earlier state, plus embeddings the next one need not make again.
+
+    Args:
+        database: Holds the truth.
+        encoder: Embeds new texts.
+        source: What to read.
+        clock: Dates what is written.
+        actor: Author of versions and of the audit entry.
+        progress: Told texts embedded so far and in all.
+
+    Raises:
+        InvalidInputError: The source's location is wrong.
+        UnavailableError: Source, encoder or database cannot be reached; nothing was changed.
+        ConflictError: Others kept changing what is stored.
+    """
+    started = time.monotonic()
+    listing = source.read_documents()
+    parts: dict[str, list[Chunk]] = {}
+    embedded = 0
+    for _ in range(MAX_ATTEMPTS):
+        with database.read() as connection:
+            plan = _plan(connection, listing, source.name)
+            settled = plan.writes_nothing and _is_stored(connection, source.facts)
+        if not settled:
+            parts |= {
+                parsed.document_id: chunk_document(parsed)
+                for parsed in (*plan.new, *plan.changed)
+                if parsed.document_id not in parts
+            }
+            embedded += _embed_parts(database, encoder, parts, progress)
+            settled = _apply(database, listing, plan, parts, source.facts, clock, actor)
+        if settled:
+            return _report(source.name, listing, plan, embedded, time.monotonic() - started)
+    raise ConflictError(f"source {source.name}: others kept changing its documents; try again")
+
+
+def _plan(connection: Connection, listing: SourceListing, name: str) -> SyncPlan:
+    return plan_sync(
+        listing.documents,
+        articles.read_states(connection),
+        name,
+        complete=listing.complete,
+        refused_paths={path for path, _ in listing.refused},
+    )
+
+
+def _is_stored(connection: Connection, facts: SourceFacts) -> bool:
+    row = next((r for r in articles.read_sources(connection) if r["name"] == facts.name), None)
+    return row is not None and all(
+        row[key] == value for key, value in _source_columns(facts).items()
+    )
+
+
+def _source_columns(facts: SourceFacts) -> dict[str, Any]:
+    return {
+        "name": facts.name,
+        "kind": facts.kind,
+        "location": facts.location,
+        "authority": facts.authority,
+        "audience": facts.audience,
+        "owner": facts.owner,
+        "review_every_days": facts.review_every_days,
+    }
+
+
+def _embed_parts(
+    database: Database, encoder: Encoder, parts: Parts, progress: Progress | None
+) -> int:
+    """Embed what has no vector yet, in slices, so that progress shows and memory stays small."""
+    texts = {
+        part.content_hash: embedded_text(part.heading_path, part.text)
+        for chunks in parts.values()
+        for part in chunks
+    }
+    keys = sorted(texts)
+    encoded = 0
+    for start in range(0, len(keys), ENCODE_BATCH):
+        batch = keys[start : start + ENCODE_BATCH]
+        encoded += embed_texts(database, encoder, {key: texts[key] for key in batch})[1]
+        if progress is not None:
+            progress(start + len(batch), len(keys))
+    return encoded
+
+
+def _apply(
+    database: Database,
+    listing: SourceListing,
+    plan: SyncPlan,
+    parts: Parts,
+    facts: SourceFacts,
+    clock: Clock,
+    actor: str,
+) -> bool:
+    """Apply the plan in one transaction; False, with nothing written, if it is no longer true."""
+    with database.write() as connection:
+        if _plan(connection, listing, facts.name) != plan:
+            return False
+        now = clock.now()
+        articles.write_source(connection, **_source_columns(facts))
+        for reason, group in (("new in source", plan.new), ("changed in source", plan.changed)):
+            for parsed in group:
+                articles.write_version(
+                    connection, parsed, parts[parsed.document_id],
+                    now=now, author=actor, reason=reason,
+                )  # fmt: skip
+        for parsed in plan.metadata_only:
+            articles.write_metadata(connection, parsed, now=now)
+        for document_id in plan.deleted:
+            articles.delete_document(connection, document_id, now=now)
+        articles.write_synced_at(connection, facts.name, now)
+        write_entry(
+            connection, at=now, actor=actor, action="sync", subject=f"source:{facts.name}",
+            details=_audit_details(plan),
+        )  # fmt: skip
+    return True
+
+
+def _audit_details(plan: SyncPlan) -> dict[str, Any]:
+    """Ids where no version tells of it; counts where one does."""
+    return {
+        "new": len(plan.new),
+        "changed": len(plan.changed),
+        "metadata_only": [parsed.document_id for parsed in plan.metadata_only],
+        "deleted": list(plan.deleted),
+    }
+
+
+def _report(
+    name: str, listing: SourceListing, plan: SyncPlan, embedded: int, seconds: float
+) -> SourceReport:
+    return SourceReport(
+        name=name,
+        listed=len(listing.documents) + len(listing.refused),
+        new=len(plan.new),
+        changed=len(plan.changed),
+        metadata_only=len(plan.metadata_only),
+        deleted=len(plan.deleted),
+        unchanged=len(plan.unchanged),
+        refused=_describe_refused(listing, plan.refused),
+        embedded=embedded,
+        seconds=round(seconds, 3),
+    )
+
+
+def _describe_refused(
+    listing: SourceListing, planned: Sequence[Refusal]
+) -> tuple[dict[str, Any], ...]:
+    described: list[dict[str, Any]] = []
+    for path, error in listing.refused:
+        entry: dict[str, Any] = {"path": path, "reason": error.reason}
+        if "line" in error.details:
+            entry["line"] = error.details["line"]
+        described.append(entry)
+    described += [{"path": refusal.path, "reason": refusal.reason} for refusal in planned]
+    return tuple(sorted(described, key=lambda entry: str(entry["path"])))
