@@ -1,0 +1,40 @@
+# Everything starts from a bare clone: Python 3.11 or newer, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA ?=
+
+.PHONY: install demo test check soak bench clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(STAMP)
+
+demo: install ## Live ten weeks of a made-up company, then serve it.
+	$(BIN)/kb demo
+
+check: install ## Style, types and import contracts.
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: install check ## Everything CI runs; drives a real browser.
+	@command -v chromium >/dev/null 2>&1 || { echo "installing chromium for the browser tests"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }
+	$(BIN)/pytest
+
+soak: install ## 200 kills at random moments; takes about half an hour.
+	$(BIN)/python bench/soak.py
+
+bench: install ## Benchmarks on public data: make bench DATA=/path/to/data
+	$(BIN)/python bench/sync_unchanged.py
+	@if [ -n "$(DATA)" ]; then $(BIN)/python bench/thunderbird.py --data "$(DATA)"; \
+	else echo "no DATA=folder given: skipped the benchmarks on public data"; fi
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info
