@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from api.idempotency import IdempotencyMiddleware
 from api.pages import review as review_pages
 from api.pages import session as session_pages
+from api.pages.review import error_page
 from api.routes import articles, drafts, gaps, health, operations, search, tickets
 from api.routes.drafts import PreconditionRequiredError
 from api.wiring import Application
@@ -52,9 +53,7 @@ SECURITY_HEADERS = {
 }
 
 
-def create_app(
-    application: Application, *, on_start: Callable[[], None] | None = None
-) -> FastAPI:
+def create_app(application: Application, *, on_start: Callable[[], None] | None = None) -> FastAPI:
     """The app on one knowledge base.
 
     Args:
@@ -116,7 +115,7 @@ async def _answer_kb_error(request: Request, error: Exception) -> Response:
     if isinstance(error, UnauthenticatedError) and _wants_page(request):
         return RedirectResponse("/sign-in", status_code=303)
     if _wants_page(request):
-        return review_pages.error_page(request, status_of(error), error.message)
+        return error_page(request, status_of(error), error.message)
     return error_response(status_of(error), error.code, error.message, error.details)
 
 
@@ -129,14 +128,14 @@ async def _answer_malformed(request: Request, error: Exception) -> Response:
     first = faults[0] if faults else {"field": "", "reason": "malformed"}
     message = f"{first['field']}: {first['reason']}"
     if _wants_page(request):
-        return review_pages.error_page(request, 422, message)
+        return error_page(request, 422, message)
     return error_response(422, "malformed", message, {"faults": faults})
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if _wants_page(request):
-        return review_pages.error_page(request, error.status_code, str(error.detail))
+        return error_page(request, error.status_code, str(error.detail))
     return error_response(error.status_code, "http", str(error.detail))
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from gaps import repository
 from gaps.drafting import drafts as draft_rows
+from gaps.drafting import writer
 from gaps.drafting.drafts import draft_to_json
+from gaps.drafting.writer import DraftingSettings
 from gaps.finding.tickets import import_tickets
 from gaps.types import Check, Draft, DraftState, Gap, GapKind, GapStatus
 from kb.clock import format_instant
@@ -130,40 +132,42 @@ class GapDesk:
         return draft_to_json(self.write_draft(gap_id, actor=caller.name))
 
     def write_draft(self, gap_id: str, *, actor: str) -> Draft:
-        from gaps.drafting.writer import create_draft
-
         application = self._application
-        return create_draft(
+        return writer.create_draft(
             application.database,
             application.retriever,
             application.encoder,
             gap_id,
             now=application.clock.now(),
-            settings=self.writer_settings(),
+            settings=self.drafting_settings(),
             actor=actor,
         )
 
-    def writer_settings(self) -> Any:
-        from gaps.drafting.writer import WriterSettings
-
+    def drafting_settings(self) -> DraftingSettings:
         application = self._application
-        return WriterSettings(
+        return DraftingSettings(
             publish_to=application.publish_source.name,
             authorities=application.settings.hierarchy.authorities,
+            drafts_per_drive=application.settings.drive.drafts_per_drive,
         )
 
     def check_draft(self, draft: Draft) -> tuple[Check, ...]:
         """All checks again, for a text that a person has edited."""
-        from gaps.drafting.writer import check_draft
-
         application = self._application
-        return check_draft(
+        with application.database.read() as connection:
+            gap = repository.read_gap(connection, draft.gap_id)
+            tickets = repository.read_tickets(connection, ids=gap.ticket_ids)
+        seen = [t for t in tickets if t.ticket_id not in draft.held_back_ids]
+        return writer.check_draft(
             application.database,
-            application.retriever,
             application.encoder,
             draft,
+            gap,
+            tickets=seen,
+            related=writer.find_related(application.retriever, gap, seen),
             now=application.clock.now(),
-            settings=self.writer_settings(),
+            settings=self.drafting_settings(),
+            gate=None,
         )
 
     def list_drafts(self, caller: Caller, *, state: str | None = None) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError as DuplicateRow
@@ -75,7 +76,7 @@ class IdempotencyMiddleware:
         for message in messages:
             await send(message)
 
-    def _read(self, caller: str, key: str) -> dict[str, object] | None:
+    def _read(self, caller: str, key: str) -> dict[str, Any] | None:
         with self._application.database.read() as connection:
             row = connection.execute(
                 select(idempotency).where(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from kb import jobs
@@ -20,6 +20,11 @@ def week_of(instant: datetime) -> str:
     return f"{year}-W{week:02d}"
 
 
+def week_before(instant: datetime) -> str:
+    """The last complete ISO week: what a Drive looks back on."""
+    return week_of(instant - timedelta(days=7))
+
+
 def day_of(instant: datetime) -> str:
     return instant.date().isoformat()
 
@@ -28,10 +33,11 @@ def day_of(instant: datetime) -> str:
 class Job:
     name: str
     period_of: Callable[[datetime], str]
-    run: Callable[[Application], dict[str, Any]]
+    run: Callable[[Application, str], dict[str, Any]]
+    """Does the work of a period and reports it."""
 
 
-def _run_sync(application: Application) -> dict[str, Any]:
+def _run_sync(application: Application, _period: str) -> dict[str, Any]:
     reports = list(application.sync_sources())
     if application.needs_rebuild():
         application.rebuild_index(actor="schedule")
@@ -42,8 +48,8 @@ JOBS: dict[str, Job] = {
     job.name: job
     for job in (
         Job("sync", day_of, _run_sync),
-        Job("freshness", week_of, lambda application: application.weekly.check_freshness()),
-        Job("drive", week_of, lambda application: application.weekly.run_drive()),
+        Job("freshness", week_of, lambda kb, _period: kb.weekly.check_freshness()),
+        Job("drive", week_before, lambda kb, period: kb.weekly.run_drive(period)),
     )
 }
 
@@ -81,7 +87,7 @@ def _run_claimed(application: Application, job: Job, period: str, fence: int) ->
     report: dict[str, Any] | None = None
     error: str | None = None
     try:
-        report = job.run(application)
+        report = job.run(application, period)
     except KbError as failure:
         error = failure.message
         raise

@@ -101,7 +101,7 @@ def read_caller(connection: Connection, key: str, now: datetime) -> Caller:
     """Who a key belongs to.
 
     Raises:
-        UnauthenticatedError: Malformed, unknown, expired or revoked; the message does not say which.
+        UnauthenticatedError: Malformed, unknown, expired or revoked; never says which.
     """
     body, _, checksum = key.rpartition("_")
     if not body.startswith(PREFIX + "_") or _checksum(body) != checksum:

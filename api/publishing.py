@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from gaps.drafting import publications, rollback
 from gaps.drafting.article_file import write_article_file
-from gaps.drafting.drafts import read_draft
 from gaps.drafting.publish import (
     ArticleChange,
     PreparedArticle,

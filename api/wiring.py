@@ -118,7 +118,10 @@ class Application:
             fitted = read_calibration(connection)
         if fitted is not None and fitted.is_current:
             return fitted
-        if self.settings.encoder.kind != "sentence-transformers" or not DEFAULT_CALIBRATION.exists():
+        if (
+            self.settings.encoder.kind != "sentence-transformers"
+            or not DEFAULT_CALIBRATION.exists()
+        ):
             return None
         return Calibration.from_json(json.loads(DEFAULT_CALIBRATION.read_text()))
 
@@ -133,7 +136,9 @@ class Application:
         wanted = [self.find_source(only)] if only else self.settings.sources
         for source in wanted:
             try:
-                report = sync_source(self.database, self.encoder, self.markdown_folder(source), clock=self.clock)
+                report = sync_source(
+                    self.database, self.encoder, self.markdown_folder(source), clock=self.clock
+                )
             except KbError as error:
                 yield {"name": source.name, "failed": error.message}
             else:
@@ -161,7 +166,7 @@ class Application:
         raise InvalidInputError(f"unknown owner {name!r} (expected one of: {known})")
 
     def local_caller(self, owner: str) -> Caller:
-        """Who acts on the command line with `--as`: whoever runs it may write the database anyway."""
+        """Who acts with `--as`: whoever runs commands here may write the database anyway."""
         self.find_owner(owner)
         return Caller("cli", Role.OWNER, Audience.INTERNAL, owner)
 
@@ -250,9 +255,7 @@ class Application:
 
         embed_live(self.database, self.encoder)
         generation = self.generations.build(self.encoder.recipe, now=self.clock.now())
-        self.generations.activate(
-            generation.generation_id, actor=actor, now=self.clock.now()
-        )
+        self.generations.activate(generation.generation_id, actor=actor, now=self.clock.now())
         self.generations.prune()
         return generation.generation_id
 

@@ -105,9 +105,7 @@ def read_states(connection: Connection) -> dict[str, StoredState]:
 def next_sequence(connection: Connection) -> int:
     """Move the index sequence on and return it."""
     changed = connection.execute(
-        update(index_state)
-        .where(index_state.c.id == 1)
-        .values(last_seq=index_state.c.last_seq + 1)
+        update(index_state).where(index_state.c.id == 1).values(last_seq=index_state.c.last_seq + 1)
     )
     if changed.rowcount == 0:
         connection.execute(insert(index_state).values(id=1, active_generation=None, last_seq=1))
@@ -130,11 +128,13 @@ def write_version(
     """
     sequence = next_sequence(connection)
     stored = connection.execute(
-        select(documents.c.number, documents.c.version).where(
-            documents.c.id == parsed.document_id
-        )
+        select(documents.c.number, documents.c.version).where(documents.c.id == parsed.document_id)
     ).first()
-    columns = _document_columns(parsed) | {"deleted_at": None, "updated_at": now}
+    columns = _document_columns(parsed) | {
+        "deleted_at": None,
+        "updated_at": now,
+        "verified_by": None,
+    }
     if stored is None:
         version = 1
         highest = connection.execute(select(func.max(documents.c.number))).scalar()
@@ -189,13 +189,7 @@ def write_version(
                 for part in parts
             ],
         )
-    lexical.write_document(
-        connection,
-        number,
-        parsed.metadata.audience,
-        title=parsed.metadata.title,
-        body=parsed.markdown,
-    )
+    _write_lexical(connection, parsed, number)
     return version
 
 
@@ -207,16 +201,23 @@ def write_metadata(connection: Connection, parsed: ParsedDocument, *, now: datet
     """
     sequence = next_sequence(connection)
     before = connection.execute(
-        select(documents.c.number, documents.c.audience, documents.c.version).where(
-            documents.c.id == parsed.document_id
-        )
+        select(
+            documents.c.number,
+            documents.c.audience,
+            documents.c.last_verified_at,
+            documents.c.verified_by,
+        ).where(documents.c.id == parsed.document_id)
     ).first()
     if before is None:
         raise NotFoundError("document", parsed.document_id)
+    columns = _document_columns(parsed) | {"verified_by": None}
+    stated = parsed.metadata.last_verified_at
+    if before.last_verified_at and (stated is None or stated < before.last_verified_at):
+        # A person confirmed this very text later than its file says.
+        columns["last_verified_at"] = before.last_verified_at
+        columns["verified_by"] = before.verified_by
     connection.execute(
-        update(documents)
-        .where(documents.c.id == parsed.document_id)
-        .values(**_document_columns(parsed))
+        update(documents).where(documents.c.id == parsed.document_id).values(**columns)
     )
     if before.audience != parsed.metadata.audience:
         connection.execute(
@@ -224,18 +225,10 @@ def write_metadata(connection: Connection, parsed: ParsedDocument, *, now: datet
             .where(chunks.c.document_id == parsed.document_id, chunks.c.live)
             .values(index_seq=sequence)
         )
-    lexical.write_document(
-        connection,
-        before.number,
-        parsed.metadata.audience,
-        title=parsed.metadata.title,
-        body=parsed.markdown,
-    )
+    _write_lexical(connection, parsed, before.number)
 
 
-def write_verification(
-    connection: Connection, document_id: str, *, by: str, now: datetime
-) -> None:
+def write_verification(connection: Connection, document_id: str, *, by: str, now: datetime) -> None:
     """A person confirmed that the current version is true."""
     next_sequence(connection)
     changed = connection.execute(
@@ -269,6 +262,22 @@ def delete_document(connection: Connection, document_id: str, *, now: datetime) 
     )
 
 
+def _write_lexical(connection: Connection, parsed: ParsedDocument, number: int) -> None:
+    """Index what the chunks say: hidden text is not in them, and must not rank a document."""
+    rows = connection.execute(
+        select(chunks.c.heading_path, chunks.c.text)
+        .where(chunks.c.document_id == parsed.document_id, chunks.c.live)
+        .order_by(chunks.c.position)
+    )
+    lexical.write_document(
+        connection,
+        number,
+        parsed.metadata.audience,
+        title=parsed.metadata.title,
+        body="\n\n".join("\n".join((*row.heading_path, row.text)) for row in rows),
+    )
+
+
 def _retire_chunks(connection: Connection, document_id: str) -> None:
     connection.execute(
         update(chunks).where(chunks.c.document_id == document_id, chunks.c.live).values(live=False)
@@ -288,9 +297,7 @@ def read_document(
     Raises:
         NotFoundError: There is none, it is deleted, or the audience may not know it exists.
     """
-    row = connection.execute(
-        _live_documents(audience).where(documents.c.id == document_id)
-    ).first()
+    row = connection.execute(_live_documents(audience).where(documents.c.id == document_id)).first()
     if row is None:
         raise NotFoundError("document", document_id)
     return to_document(row)
@@ -322,18 +329,14 @@ def read_documents_by_number(
     """Live documents the audience may read, by their lexical row number."""
     found: dict[int, Document] = {}
     for batch in _batches(list(numbers)):
-        rows = connection.execute(
-            _live_documents(audience).where(documents.c.number.in_(batch))
-        )
+        rows = connection.execute(_live_documents(audience).where(documents.c.number.in_(batch)))
         found |= {row.number: to_document(row) for row in rows}
     return found
 
 
 def read_version(connection: Connection, document_id: str, version: int) -> Version:
     row = connection.execute(
-        select(versions).where(
-            versions.c.document_id == document_id, versions.c.version == version
-        )
+        select(versions).where(versions.c.document_id == document_id, versions.c.version == version)
     ).first()
     if row is None:
         raise NotFoundError("version", f"{document_id}@{version}")
@@ -379,9 +382,7 @@ def read_chunks_of(
 def read_chunks_since(connection: Connection, sequence: int) -> list[StoredChunk]:
     """Live chunks of every audience indexed after a sequence number: the fresh delta."""
     rows = connection.execute(
-        _live_chunks(Audience.INTERNAL)
-        .where(chunks.c.index_seq > sequence)
-        .order_by(chunks.c.id)
+        _live_chunks(Audience.INTERNAL).where(chunks.c.index_seq > sequence).order_by(chunks.c.id)
     )
     return [_to_chunk(row) for row in rows]
 

@@ -23,6 +23,7 @@ from kb.errors import UnavailableError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
+_DAMAGE = ("malformed", "not a database")
 
 
 class Database:
@@ -67,19 +68,32 @@ class Database:
                 yield connection
         except OperationalError as error:
             raise UnavailableError(f"database: {error.orig}") from error
-        except DatabaseError as error:
-            if isinstance(error.orig, sqlite3.DatabaseError) and "malformed" in str(error.orig):
-                raise UnavailableError(f"database: {error.orig}", retryable=False) from error
+        except (DatabaseError, sqlite3.DatabaseError) as error:
+            cause = error.orig if isinstance(error, DatabaseError) else error
+            if any(sign in str(cause) for sign in _DAMAGE):
+                raise UnavailableError(f"database: {cause}", retryable=False) from error
             raise
 
     def migrate(self) -> None:
-        """Bring the schema to this program's version; safe to call at every start."""
+        """Bring the schema to this program's version; safe to call at every start.
+
+        Raises:
+            UnavailableError: The database cannot be reached, or a later version made it.
+        """
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        with self.engine.connect() as connection:
-            wanted = ScriptDirectory.from_config(config).get_current_head()
-            if MigrationContext.configure(connection).get_current_revision() == wanted:
-                return
+        known = ScriptDirectory.from_config(config)
+        with self.read() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found == known.get_current_head():
+            return
+        if found is not None and found not in {
+            script.revision for script in known.walk_revisions()
+        }:
+            raise UnavailableError(
+                f"database: made by a later version of kb (schema {found}); use that version",
+                retryable=False,
+            )
         with self.write() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -77,7 +77,7 @@ class SentenceTransformerEncoder:
             from sentence_transformers import SentenceTransformer
             from transformers.utils import logging
 
-            logging.disable_progress_bar()
+            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             return SentenceTransformer(path, device="cpu")
         except (ImportError, OSError, ValueError, RuntimeError) as error:
             raise UnavailableError(f"encoder {self._name}: {error}", retryable=False) from error
@@ -91,7 +91,9 @@ def _embedded_directory() -> Path:
     weights = Path(MODEL_DIR) / "model.safetensors"
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     if digest != EMBEDDED_SHA256:
-        raise IntegrityError(f"embedded encoder: {weights.name} is not the expected file ({digest})")
+        raise IntegrityError(
+            f"embedded encoder: {weights.name} is not the expected file ({digest})"
+        )
     return Path(MODEL_DIR)
 
 

@@ -97,8 +97,7 @@ def _parse_question(line: str, where: str) -> Question:
     if not isinstance(text, str) or not text.strip():
         raise InvalidInputError("'text' must be a text", where=where)
     if not isinstance(relevant, dict) or not all(
-        isinstance(g, int | float) and not isinstance(g, bool) and g >= 0
-        for g in relevant.values()
+        isinstance(g, int | float) and not isinstance(g, bool) and g >= 0 for g in relevant.values()
     ):
         raise InvalidInputError("'relevant' must map document ids to grades", where=where)
     answerable = said.get("answerable", bool(relevant))
@@ -211,7 +210,5 @@ def fit_confidence(
 
 def read_calibration(connection: Connection) -> Calibration | None:
     """The calibration in force, if one was fitted here."""
-    model = connection.execute(
-        select(calibrations.c.model).where(calibrations.c.active)
-    ).scalar()
+    model = connection.execute(select(calibrations.c.model).where(calibrations.c.active)).scalar()
     return Calibration.from_json(model) if model else None

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,14 +77,13 @@ class GenerationStore:
             raise ConflictError("another process is building the index") from None
 
     def _build(self, recipe: str, now: datetime) -> Generation:
-        for leftover in self._folder.glob("*.tmp"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        self._remove_leftovers()
         generation_id = "gen_" + os.urandom(8).hex()
         staging = self._folder / f"{generation_id}.tmp"
         staging.mkdir()
         job = {"database": self._database.url, "recipe": recipe, "directory": str(staging)}
         facts = self._run_child("build", job)
-        self._run_child("probe", job | {"watermark": facts["watermark"]})
+        self._run_child("probe", job | facts)
         manifest = {"generation": generation_id, "recipe": recipe, **facts}
         manifest["files"] = _digest_files(staging)
         content = json.dumps(manifest, sort_keys=True, indent=1).encode()
@@ -101,6 +101,13 @@ class GenerationStore:
         with self._database.write() as connection:
             connection.execute(insert(generations).values(**row))
         return self.read(generation_id)
+
+    def _remove_leftovers(self) -> None:
+        """Clear what killed builds and prunings left: folders that no row tells of."""
+        known = {generation.generation_id for generation in self.read_all()}
+        for path in self._folder.glob("gen_*"):
+            if path.name not in known:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _run_child(self, task: str, job: dict[str, Any]) -> dict[str, Any]:
         done = subprocess.run(
@@ -176,7 +183,9 @@ class GenerationStore:
         found = _digest_files(directory)
         for name in sorted(set(wanted) | set(found)):
             if wanted.get(name) != found.get(name):
-                raise IntegrityError(f"{generation.generation_id}: {name} differs from the manifest")
+                raise IntegrityError(
+                    f"{generation.generation_id}: {name} differs from the manifest"
+                )
 
     def open(self, generation: Generation) -> ChromaVectorIndex:
         """Verify a generation and open it for reading.
@@ -219,21 +228,25 @@ class GenerationStore:
 
 
 class ChromaVectorIndex:
-    """A sealed generation opened for reading through Chroma."""
+    """A sealed generation opened for reading through Chroma.
+
+    Its files and memory are let go with the last request that holds it.
+    """
 
     def __init__(self, generation: str, directory: Path) -> None:
         self._generation = generation
-        self._directory = directory
+        self._let_go = weakref.finalize(self, _remove_private, None, directory)
         try:
-            self._client = open_chroma(directory)
+            client = open_chroma(directory)
+            self._let_go.detach()
+            self._let_go = weakref.finalize(self, _remove_private, client, directory)
             self._collections = {
-                name.removeprefix("chunks-"): self._client.get_collection(
-                    name, embedding_function=None
-                )
-                for name in (c.name for c in self._client.list_collections())
+                name.removeprefix("chunks-"): client.get_collection(name, embedding_function=None)
+                for name in (c.name for c in client.list_collections())
             }
             self._sizes = {name: c.count() for name, c in self._collections.items()}
         except Exception as error:
+            self._let_go()
             raise UnavailableError(f"index {generation}: {error}") from error
 
     @property
@@ -265,7 +278,13 @@ class ChromaVectorIndex:
 
     def close(self) -> None:
         self._collections.clear()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._let_go()
+
+
+def _remove_private(client: Any, directory: Path) -> None:
+    if client is not None:
+        client.close()
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def open_chroma(directory: Path) -> Any:

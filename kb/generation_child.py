@@ -55,12 +55,14 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
     rows, _ = _read_live(Database(job["database"]), job["recipe"])
     client = open_chroma(Path(job["directory"]))
     recalls = []
+    total = 0
     for audience in Audience:
         collection = client.get_collection(f"chunks-{audience.value}", embedding_function=None)
-        size = collection.count()
+        held = set(collection.get(include=[])["ids"])
+        size = len(held)
+        total += size
         if size == 0:
             continue
-        held = set(collection.get(include=[])["ids"])
         members = [row for row in rows if row[0] in held]
         matrix = np.stack([row[2] for row in members]) if members else np.zeros((0, 1))
         step = max(1, len(members) // PROBE_COUNT)
@@ -73,6 +75,8 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
             )
             near = {row[0] for row, value in zip(members, exact, strict=True) if value >= limit}
             recalls.append(len(near & set(answer["ids"][0])) / wanted)
+    if total != job["chunks"]:
+        raise ValueError(f"the built index holds {total} of {job['chunks']} chunks")
     recall = float(np.mean(recalls)) if recalls else 1.0
     if recall < PROBE_RECALL:
         raise ValueError(f"the built index finds {recall:.2f} of the exact neighbours")

@@ -66,13 +66,15 @@ class IndexView:
     def nearest_chunks(
         self, vector: Vectors, audience: Audience, limit: int
     ) -> list[tuple[str, float]]:
-        """Chunk ids with cosine similarity, best first; some may be retired: check before serving."""
+        """Chunk ids with cosine similarity, best first; some may be retired: check them."""
         readable = [a.value for a in audience.readable()]
         best: dict[str, float] = {}
         if self.sealed is not None:
             # An audience change can leave a chunk in a collection this caller does not read,
             # never the other way round: what is served is checked against the database.
-            best.update(self.sealed.nearest(vector, readable, limit + min(self.retired_count, 2_000)))
+            best.update(
+                self.sealed.nearest(vector, readable, limit + min(self.retired_count, 2_000))
+            )
         best.update(self.delta.nearest(vector, readable, limit))
         return sorted(best.items(), key=lambda pair: (-pair[1], pair[0]))
 
@@ -185,7 +187,5 @@ def read_state(connection: Connection) -> IndexState:
 
 def _exact(rows: Sequence[tuple[str, str, str]], stored: dict[str, Vectors]) -> ExactVectors:
     held = [(key, audience, stored[h]) for key, audience, h in rows if h in stored]
-    matrix = (
-        np.stack([vector for _, _, vector in held]) if held else np.zeros((0, 1), np.float32)
-    )
+    matrix = np.stack([vector for _, _, vector in held]) if held else np.zeros((0, 1), np.float32)
     return ExactVectors(tuple(k for k, _, _ in held), tuple(a for _, a, _ in held), matrix)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -80,12 +81,15 @@ def extract_terms(query: str) -> list[str]:
 
 
 def stem(term: str) -> str:
+    """The token the index holds for a lower-case word: without accents, then Porter's stem."""
     return _stem(term)
 
 
 @lru_cache(maxsize=65_536)
 def _stem(term: str) -> str:
-    return str(_stemmer().stemWord(term))
+    letters = unicodedata.normalize("NFD", term)
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return str(_stemmer().stemWord(plain))
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from kb.confidence import Calibration
 from kb.database import Database
 from kb.errors import UnavailableError
 from kb.freshness import judge_freshness
-from kb.fusion import FUSION_WEIGHTS, Fused, fuse_rankings
+from kb.fusion import Fused, fuse_rankings
 from kb.hierarchy import find_superseded, invalid_reason, rule_between, unverified_reason
 from kb.index import IndexView, SearchIndex, read_state
 from kb.ports import Clock, Encoder, Vectors
@@ -114,7 +114,9 @@ class Retriever:
             view = self._index.view()
             with self._database.read() as connection:
                 if read_state(connection) == view.state:
-                    return self._answer(connection, view, request, audience, vector, degraded, started)
+                    return self._answer(
+                        connection, view, request, audience, vector, degraded, started
+                    )
         raise UnavailableError("the index changes faster than it can be read")
 
     def _answer(
@@ -142,8 +144,12 @@ class Retriever:
         }
         ranked = fuse_rankings(rankings, self._rules.fusion_weights)
         rulings = self._rule(connection, ranked, candidates.documents, request)
-        hits = self._build_hits(connection, request, ranked, candidates, rulings, superseded, terms, now)
-        features = confidence_features(connection, request.query, audience, ranked, rankings, candidates.documents)
+        hits = self._build_hits(
+            connection, request, ranked, candidates, rulings, superseded, terms, now
+        )
+        features = confidence_features(
+            connection, request.query, audience, ranked, rankings, candidates.documents
+        )
         confidence, answerable, calibration = self._judge(features, bool(hits), vector is not None)
         return SearchResponse(
             query=request.query,
@@ -200,9 +206,7 @@ class Retriever:
         """Rulings between ranked documents known to disagree, with the losing statement."""
         top = [fused.key for fused in ranked[:RULED_DOCUMENTS]]
         rows = connection.execute(
-            select(conflicts).where(
-                conflicts.c.winner_id.in_(top), conflicts.c.loser_id.in_(top)
-            )
+            select(conflicts).where(conflicts.c.winner_id.in_(top), conflicts.c.loser_id.in_(top))
         )
         rulings = []
         for row in rows:
@@ -227,7 +231,9 @@ class Retriever:
         terms: Sequence[str],
         now: datetime,
     ) -> list[Hit]:
-        wanted = [f for f in ranked if f.key in candidates.documents][: request.top_k + len(rulings)]
+        wanted = [f for f in ranked if f.key in candidates.documents][
+            : request.top_k + len(rulings)
+        ]
         passages = _read_passages(connection, wanted, candidates, terms)
         reports = _read_reports(connection, [f.key for f in wanted])
         intervals = _read_intervals(connection)
@@ -257,7 +263,12 @@ class Retriever:
                         overruled_by=against,
                         unverified=unverified_reason(document),
                         why={f"{name}_rank": rank for name, rank in fused.ranks.items()}
-                        | {f"{name}_part": round(part, 4) for name, part in fused.parts.items()},
+                        | {f"{name}_part": round(part, 4) for name, part in fused.parts.items()}
+                        | {
+                            f"{name}_score": round(scores[fused.key], 4)
+                            for name, scores in candidates.scores.items()
+                            if fused.key in scores
+                        },
                     )
                 )
                 if request.group_by == "document":
@@ -322,10 +333,12 @@ def read_superseding(connection: Connection, audience: Audience) -> list[Documen
     A replacement the caller may not know of must not show by what disappears.
     """
     rows = connection.execute(
-        select(documents).where(
+        select(documents)
+        .where(
             documents.c.deleted_at.is_(None),
             documents.c.audience.in_([a.value for a in audience.readable()]),
-        ).where(cast(documents.c.supersedes, Text) != "[]")
+        )
+        .where(cast(documents.c.supersedes, Text) != "[]")
     )
     return [articles.to_document(row) for row in rows]
 

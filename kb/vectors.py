@@ -28,9 +28,7 @@ def embedded_text(heading_path: Sequence[str], text: str) -> str:
     return f"{' > '.join(heading_path)}\n{text}" if heading_path else text
 
 
-def write_embeddings(
-    connection: Connection, recipe: str, vectors: Mapping[str, Vectors]
-) -> None:
+def write_embeddings(connection: Connection, recipe: str, vectors: Mapping[str, Vectors]) -> None:
     """Store vectors by content hash; what is already there stays."""
     known = set(read_embeddings(connection, recipe, vectors))
     rows = [

@@ -16,7 +16,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 STARTER = """\
 [hierarchy]
 # Strongest first: where two texts disagree, the stronger source wins.
-authorities = ["policy", "procedure", "manager_instruction", "help_article", "crm_note", "ticket_resolution"]
+authorities = [
+  "policy", "procedure", "manager_instruction", "help_article", "crm_note", "ticket_resolution",
+]
 
 [[owners]]
 name = "owner"
@@ -115,7 +117,7 @@ def index_list(as_json: AsJson = False) -> None:
         found = application.generations.read_all()
         with application.database.read() as connection:
             active = read_state(connection).generation
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "generation": g.generation_id,
             "active": g.generation_id == active,
@@ -180,7 +182,10 @@ def articles_list(
         return
     print_table(
         ["id", "version", "audience", "owner", "title"],
-        [[a["document_id"], str(a["version"]), a["audience"], a["owner"], a["title"]] for a in found],
+        [
+            [a["document_id"], str(a["version"]), a["audience"], a["owner"], a["title"]]
+            for a in found
+        ],
     )
 
 

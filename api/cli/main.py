@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit 0 done, 1 refused or failed with one line on standard error, 2 wrong usage.
     """
     try:
-        code = app(_hoist(list(sys.argv[1:] if arguments is None else arguments)), standalone_mode=False)
+        code = app(
+            _hoist(list(sys.argv[1:] if arguments is None else arguments)), standalone_mode=False
+        )
     except KbError as error:
         sys.stderr.write(f"kb: {' '.join(error.message.split())}\n")
         sys.exit(1)

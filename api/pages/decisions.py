@@ -16,7 +16,7 @@ from api.wiring import Application
 from gaps.drafting.workflow import REASONED, Decision
 from gaps.repository import read_gap
 from gaps.types import DraftState
-from kb.errors import ConflictError, ForbiddenError, InvalidInputError, StaleError
+from kb.errors import ConflictError, ForbiddenError, InvalidInputError, KbError, StaleError
 from kb.types import Role
 
 MAX_MARKDOWN = 200_000
@@ -35,8 +35,8 @@ def write_draft(gap_id: str, kb: Kb, page: FormCaller) -> Response:
         gap = read_gap(connection, gap_id)
     if not page.caller.role.includes(Role.EDITOR) and page.caller.owner != gap.owner:
         raise ForbiddenError(f"this gap is for {gap.owner} to work on")
-    draft = kb.create_draft(gap_id, page.caller)
-    return RedirectResponse(f"/review/{draft.draft_id}", status_code=303)
+    draft = kb.desk.create_draft(gap_id, page.caller)
+    return RedirectResponse(f"/review/{draft['draft_id']}", status_code=303)
 
 
 @router.post("/review/{draft_id}/preview")
@@ -76,14 +76,20 @@ def decide(
             reason=reason or None,
             markdown=edited,
         )
-    except StaleError:
-        facts = _read_own(kb, page, draft_id)
+    except StaleError as error:
         return show_overtaken(
-            page, facts, seen=_unix_lines(seen), edited=edited, decision=chosen.value
+            page,
+            _read_own(kb, page, draft_id),
+            message=error.message,
+            seen=_unix_lines(seen),
+            edited=edited,
+            decision=chosen.value,
         )
-    except InvalidInputError as error:
+    except (InvalidInputError, ConflictError) as error:
+        status = 409 if isinstance(error, ConflictError) else 400
+        facts = _read_own(kb, page, draft_id)
         return show_draft(
-            page, facts, status=400, fault=error.message, reason=reason, edited=edited
+            page, facts, status=status, fault=_sentence(error), reason=reason, edited=edited
         )
     return RedirectResponse(f"/review/{draft_id}", status_code=303)
 
@@ -125,6 +131,11 @@ def _find_fault(decision: Decision, reason: str, edited: str | None) -> str:
     if edited is not None and len(edited) > MAX_MARKDOWN:
         return f"The text has {len(edited):,} characters; {MAX_MARKDOWN:,} fit."
     return ""
+
+
+def _sentence(error: KbError) -> str:
+    said = error.reason if isinstance(error, InvalidInputError) else error.message
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _unix_lines(text: str) -> str:

@@ -10,15 +10,16 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from gaps.drafting.drafts import Review, read_draft, read_reviews
+from gaps.drafting.publications import read_publication_of
 from gaps.repository import read_gap, read_tickets
-from gaps.tables import effects, publications
+from gaps.tables import effects
 from gaps.types import Citation, Draft, Gap, Publication, Statement, Ticket
 from kb import articles
 from kb.errors import NotFoundError
 from kb.tables import chunks, documents
 from kb.types import Document
 
-TICKETS_SHOWN = 30
+TICKETS_SHOWN = 8
 """Uncited tickets on the page before the rest waits behind a link."""
 
 
@@ -80,7 +81,7 @@ def read_draft_facts(
     tickets = _order_tickets(draft, read_tickets(connection, ids=gap.ticket_ids))
     cited = len(_cited_tickets(draft))
     shown = tickets if all_tickets else tickets[: cited + TICKETS_SHOWN]
-    publication = _read_publication(connection, draft_id)
+    publication = read_publication_of(connection, draft_id)
     return DraftFacts(
         draft=draft,
         gap=gap,
@@ -163,25 +164,6 @@ def _read_passages(
         )
         for row in rows
     }
-
-
-def _read_publication(connection: Connection, draft_id: str) -> Publication | None:
-    row = connection.execute(
-        select(publications).where(publications.c.draft_id == draft_id)
-    ).first()
-    if row is None:
-        return None
-    return Publication(
-        publication_id=row.id,
-        draft_id=row.draft_id,
-        document_id=row.document_id,
-        version=row.version,
-        previous_version=row.previous_version,
-        path=row.path,
-        published_at=row.published_at,
-        published_by=row.published_by,
-        rolled_back_at=row.rolled_back_at,
-    )
 
 
 def _read_effects(

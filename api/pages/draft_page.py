@@ -11,7 +11,7 @@ from api.pages.draft_facts import DraftFacts
 from api.pages.layout import render_page
 from api.pages.session import PageSession
 from api.pages.word_diff import diff_texts
-from gaps.drafting.workflow import TRANSITIONS, Decision
+from gaps.drafting.workflow import APPROVING, TRANSITIONS, Decision
 from gaps.types import Draft
 from kb.errors import ForbiddenError
 from kb.types import Role
@@ -49,6 +49,13 @@ def show_draft(
     draft = facts.draft
     open_decisions = {d for s, d in TRANSITIONS if s is draft.state}
     before = facts.base_text
+    red = [check for check in draft.checks if check.verdict == "red"]
+    has_approved = any(
+        review.reviewer == page.caller.name
+        and review.draft_hash == draft.draft_hash
+        and Decision(review.decision) in APPROVING
+        for review in facts.reviews
+    )
     return render_page(
         "draft.html",
         status=status,
@@ -59,7 +66,8 @@ def show_draft(
         body=render_markdown(draft.markdown, [s.text for s in facts.statements]),
         diff=diff_texts(before, draft.markdown) if before is not None else None,
         chart=draw_weeks(facts.gap.weekly_counts),
-        may_approve=Decision.APPROVE in open_decisions,
+        may_approve=Decision.APPROVE in open_decisions and not (red or has_approved),
+        is_red=bool(red) and Decision.APPROVE in open_decisions,
         may_edit=Decision.EDIT in open_decisions,
         may_reject=Decision.REJECT in open_decisions,
         may_ask=Decision.ASK_CHANGES in open_decisions,
@@ -73,9 +81,15 @@ def show_draft(
 
 
 def show_overtaken(
-    page: PageSession, facts: DraftFacts, *, seen: str, edited: str | None, decision: str
+    page: PageSession,
+    facts: DraftFacts,
+    *,
+    message: str,
+    seen: str,
+    edited: str | None,
+    decision: str,
 ) -> HTMLResponse:
-    """412: what the decision was made on is no longer what is stored; both texts, and ask again."""
+    """412: what was decided on is no longer what is stored; both texts, and the question again."""
     draft = facts.draft
     open_decisions = {d for s, d in TRANSITIONS if s is draft.state}
     base_diff = None
@@ -88,7 +102,8 @@ def show_overtaken(
         facts=facts,
         draft=draft,
         decision=decision,
-        seen_diff=diff_texts(seen, draft.markdown) if seen else None,
+        message=f"{message[:1].upper()}{message[1:]}.",
+        seen_diff=diff_texts(seen, draft.markdown) if seen and seen != draft.markdown else None,
         base_diff=base_diff,
         edited=edited,
         may_approve=Decision.APPROVE in open_decisions,

@@ -78,7 +78,7 @@ def count_inbox(
 ) -> dict[str, int]:
     """Drafts by state."""
     query = _chosen(select(drafts.c.state, func.count()), states, asked).group_by(drafts.c.state)
-    return {state: count for state, count in connection.execute(query).tuples()}
+    return {row[0]: int(row[1]) for row in connection.execute(query)}
 
 
 def read_open_gaps(

@@ -30,6 +30,7 @@ LABELS = {
     "look": "Look",
     "red": "Problem",
     "due": "Review due",
+    "baseline": "Before publication",
     "no_effect_shown": "No effect shown",
     "not_yet_measurable": "Not yet measurable",
 }

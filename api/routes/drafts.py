@@ -54,7 +54,7 @@ def review_draft(
     caller: OwnerCaller,
     if_match: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
-    """Approve, edit and approve, ask for changes or reject; 428 without `If-Match`, 412 when stale."""
+    """Approve, edit, ask for changes or reject; 428 without `If-Match`, 412 when stale."""
     if if_match is None:
         raise PreconditionRequiredError("send If-Match with the draft's ETag")
     return kb.publishing.review(

@@ -1,0 +1,302 @@
+"""`kb demo`: ten weeks of a made-up company, lived through the product, then served.
+
+Nothing here is prepared: every figure is what the service answers while its clock is moved from
+Monday to Monday.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from api.cli.session import print_line, set_globals
+from api.jobs import run_job
+from api.keys import create_key
+from api.server import run_server
+from api.wiring import Application
+from gaps import repository
+from gaps.drafting.drafts import read_drafts
+from gaps.operating.asking import ask_tickets
+from gaps.types import Draft, DraftState, Gap, GapKind
+from kb.clock import format_instant
+from kb.errors import InvalidInputError
+from kb.evaluation import ask_questions, fit_confidence, read_questions, report_answers
+from kb.types import Audience, Role, SearchRequest, SearchResponse
+
+CONTENT = Path(__file__).parent.parent / "content"
+MARK = ".kb-demo"
+START = datetime(2026, 8, 31, 5, tzinfo=UTC)
+QUESTION = (
+    "Corvid Connect says CC-418 device posture check failed, how do I get on the VPN from home?"
+)
+STORY_PRODUCT = "it"
+
+
+@dataclass
+class StoryClock:
+    """Moved by the story from week to week."""
+
+    instant: datetime
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+def run_demo(folder: Path, host: str, port: int, *, serve: bool) -> None:
+    """Copy the made-up company, live its ten weeks, say what happened, serve.
+
+    Raises:
+        InvalidInputError: The folder holds something that is not a demo.
+    """
+    target = _prepare_folder(folder)
+    clock = StoryClock(START)
+    application = Application.open(target / "kb.toml", clock)
+    try:
+        _open_story(application)
+        published = _live_weeks(application, clock, sorted((target / "tickets").glob("*.jsonl")))
+        _close_story(application, clock, published)
+        keys = _make_keys(application)
+        end = clock.now()
+    finally:
+        application.close()
+    _print_keys(keys, host, port)
+    if serve:
+        set_globals(str(target / "kb.toml"), format_instant(end))
+        run_server(host, port)
+
+
+def _prepare_folder(folder: Path) -> Path:
+    if folder.exists():
+        if not (folder / MARK).exists() and any(folder.iterdir()):
+            raise InvalidInputError("is not empty and no demo; name another", where=str(folder))
+        shutil.rmtree(folder)
+    shutil.copytree(CONTENT, folder, ignore=shutil.ignore_patterns(".kb"))
+    (folder / MARK).touch()
+    return folder
+
+
+def _open_story(application: Application) -> None:
+    _headline("Monday, 31 August 2026: Fennmark installs kbops")
+    with _step("reading five sources"):
+        reports = list(application.sync_sources())
+        application.rebuild_index(actor="demo")
+    for report in reports:
+        print_line(
+            f"  {report['name']:13} {report['new']:3} documents, {report['embedded']:3} passages"
+        )
+    questions = read_questions(CONTENT / "evaluation" / "questions.jsonl")
+    with _step(f"asking {len(questions)} frozen questions"):
+        asked = ask_questions(application.retriever, questions)
+    half, other = asked[::2], asked[1::2]
+    with application.database.write() as connection:
+        calibration = fit_confidence(
+            connection, half, name="frozen-questions", actor="demo", now=application.clock.now()
+        )
+    application.retriever.calibration = calibration
+    with _step("asking the half that the confidence was not fitted on"):
+        report = report_answers(ask_questions(application.retriever, [a.question for a in other]))
+    known = report["answerable"]
+    print_line(
+        f"  nDCG@10 {report['ndcg_at_10']:.2f}, recall@5 {report['recall_at_5']:.2f}; tells "
+        f"answerable from not at AUROC {known['auroc']:.2f}, calibration error "
+        f"{known['expected_calibration_error']:.2f}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the story's owner approved, and what it was before."""
+
+    draft: Draft
+    gap: Gap
+    before: SearchResponse
+
+
+def _live_weeks(application: Application, clock: StoryClock, files: list[Path]) -> Published | None:
+    """Import each week's tickets, run the Monday's jobs, let the owner decide once."""
+    _headline("Ten weeks, ten Drives")
+    published: Published | None = None
+    known: set[str] = set()
+    for week, file in enumerate(files, start=1):
+        clock.instant = START + timedelta(weeks=week)
+        with file.open("rb") as lines:
+            imported = application.desk.import_tickets(lines, "demo")
+        with _step(f"week {week}, {file.stem}"):
+            run_job(application, "sync")
+            run_job(application, "freshness")
+            report = run_job(application, "drive").report or {}
+        _print_week(application, week, imported, report, known)
+        if published is None:
+            published = _decide(application, clock)
+    return published
+
+
+def _print_week(
+    application: Application,
+    week: int,
+    imported: dict[str, Any],
+    report: dict[str, Any],
+    known: set[str],
+) -> None:
+    found = application.desk.list_gaps()
+    fresh = [gap for gap in found if gap["gap_id"] not in known]
+    known.update(gap["gap_id"] for gap in found)
+    steps = report.get("steps", {})
+    drafts = steps.get("drafts", {}).get("result", {}).get("written", [])
+    verdicts = steps.get("freshness", {}).get("result", {}).get("verdicts", {})
+    written = sum(draft["state"] == DraftState.IN_REVIEW.value for draft in drafts)
+    print_line(
+        f"  week {week:2}: {imported['read']:2} tickets, {len(fresh)} new gaps, {written} drafts "
+        f"written, {len(drafts) - written} refused with questions; "
+        f"{verdicts.get('stale', 0)} stale documents"
+    )
+    for gap in fresh:
+        print_line(f"           {gap['kind']}: “{gap['title']}” ({len(gap['tickets'])} tickets)")
+    for failed in report.get("failed", []):
+        print_line(f"           FAILED: {failed}: {steps[failed]['error']}")
+
+
+def _decide(application: Application, clock: StoryClock) -> Published | None:
+    """The IT owner opens her inbox: the strongest draft for something missing, if one waits."""
+    with application.database.read() as connection:
+        waiting = read_drafts(connection, states=[DraftState.IN_REVIEW], owner="ines")
+        gaps = {d.draft_id: repository.read_gap(connection, d.gap_id) for d in waiting}
+    missing = [d for d in waiting if gaps[d.draft_id].kind is GapKind.MISSING]
+    if not missing:
+        return None
+    draft = max(missing, key=lambda d: gaps[d.draft_id].priority)
+    gap = gaps[draft.draft_id]
+    clock.instant += timedelta(hours=4)
+    _headline(f"{clock.instant:%A, %-d %B}: Ines opens her inbox")
+    print_line(f"  {gap.kind.value}: “{gap.title}”, {len(gap.ticket_ids)} tickets, tickets a week:")
+    print_line(f"  {' '.join(str(count) for count in gap.weekly_counts)}")
+    for reason in gap.reasons:
+        print_line(f"  - {reason.text}")
+    before = application.retriever.search(SearchRequest(QUESTION, top_k=3), Audience.INTERNAL)
+    print_line(f"\n  Asked now: {QUESTION}")
+    _print_response(before)
+    print_line("\n  The draft:\n")
+    for line in f"# {draft.title}\n\n{draft.markdown}".splitlines():
+        print_line(f"    {line}")
+    cited = sum(len(statement.citations) for statement in draft.statements)
+    print_line(f"\n  {len(draft.statements)} statements, {cited} citations word for word; checks:")
+    for check in draft.checks:
+        print_line(f"    {check.verdict:5} {check.name}: {check.detail}")
+    answer = application.publishing.review(
+        draft.draft_id,
+        "approve",
+        caller=application.local_caller("ines"),
+        draft_hash=draft.draft_hash,
+    )
+    print_line(f"\n  Ines approves. {answer['document_id']} version {answer['version']} is served.")
+    after = application.retriever.search(SearchRequest(QUESTION, top_k=3), Audience.INTERNAL)
+    print_line(f"\n  Asked again: {QUESTION}")
+    _print_response(after)
+    print_line()
+    return Published(draft, gap, before)
+
+
+def _print_response(response: SearchResponse) -> None:
+    verdict = "answerable" if response.answerable else "NOT ANSWERABLE"
+    print_line(f"    {verdict}, confidence {response.confidence:.2f}")
+    for hit in response.hits:
+        document = hit.chunk.document
+        print_line(
+            f"    {hit.score:.2f} {document.metadata.title} "
+            f"[{document.document_id} v{document.version}, {hit.freshness.verdict.value}]"
+        )
+
+
+def _close_story(application: Application, clock: StoryClock, published: Published | None) -> None:
+    clock.instant = START + timedelta(weeks=10, hours=4)
+    _headline(f"{clock.instant:%A, %-d %B}: did it work?")
+    if published is None:
+        print_line("  No draft for a missing topic came up; nothing was published.")
+        return
+    for effect in application.weekly.measure_effects():
+        print_line(f"  {effect['document_id']}: {effect['verdict']}, {effect['report']['why']}")
+    _print_coverage(application, published)
+    waiting = application.desk.list_drafts(application.operator, state="in_review")
+    print_line(f"  {len(waiting)} drafts wait in the owners' inboxes:")
+    for draft in waiting:
+        print_line(f"    {draft['owner']:8} {draft['title']}")
+
+
+def _print_coverage(application: Application, published: Published) -> None:
+    """Tickets that came after the approval and were never seen by the writer."""
+    since = published.draft.created_at
+    terms = [term.lower() for term in published.gap.terms[:3]]
+    with application.database.read() as connection:
+        later = [
+            ticket
+            for ticket in repository.read_tickets(connection, since=since)
+            if ticket.product == STORY_PRODUCT
+            and any(term in ticket.question.lower() for term in terms)
+        ]
+    if not later:
+        return
+    served = [
+        asked
+        for asked in ask_tickets(application.retriever, later)
+        if published.draft.document_id in asked.documents[:3]
+    ]
+    print_line(
+        f"  {len(later)} later tickets mention {', '.join(terms)}: the new article is among the "
+        f"first three hits for {len(served)} of them; before, it did not exist."
+    )
+
+
+def _make_keys(application: Application) -> dict[str, str]:
+    keys = {}
+    with application.database.write() as connection:
+        for name, role, audience, owner in (
+            ("agent", Role.AGENT, Audience.INTERNAL, None),
+            ("public agent", Role.AGENT, Audience.PUBLIC, None),
+            ("owner ines", Role.OWNER, Audience.INTERNAL, "ines"),
+            ("admin", Role.ADMIN, Audience.INTERNAL, None),
+        ):
+            _, keys[name] = create_key(
+                connection,
+                role=role,
+                audience=audience,
+                owner=owner,
+                now=application.clock.now(),
+                actor="demo",
+            )
+    return keys
+
+
+def _print_keys(keys: dict[str, str], host: str, port: int) -> None:
+    address = f"http://{host}:{port}"
+    _headline("Try it")
+    print_line(f"  Review page  {address}/review   (sign in with the key of an owner or the admin)")
+    for name, key in keys.items():
+        print_line(f"  {name:12} {key}")
+    print_line(
+        f"\n  curl -s {address}/v1/search -H 'Authorization: Bearer {keys['agent']}' \\\n"
+        "    -H 'Content-Type: application/json' \\\n"
+        f'    -d \'{{"query": "{QUESTION}", "top_k": 3}}\'\n'
+    )
+
+
+def _headline(text: str) -> None:
+    print_line(f"\n{text}\n{'=' * len(text)}")
+
+
+@contextmanager
+def _step(text: str) -> Iterator[None]:
+    """A spinner on a terminal, a plain line in a log."""
+    if not sys.stdout.isatty():
+        sys.stdout.flush()
+        yield
+        return
+    from rich.console import Console
+
+    with Console().status(text):
+        yield

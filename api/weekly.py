@@ -1,0 +1,95 @@
+"""The weekly work, wired: freshness, conflicts, the Drive, effects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gaps.drafting.publications import read_publications
+from gaps.operating import drive
+from gaps.operating.conflict_check import check_conflicts
+from gaps.operating.effect import baseline_for, measure_effect
+from gaps.operating.freshness_check import check_freshness
+from gaps.types import Draft
+from kb.clock import format_instant
+from kb.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from api.wiring import Application
+
+
+class Weekly:
+    """What runs by itself once a week, and by hand at any time."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def check_freshness(self) -> dict[str, Any]:
+        """Find contradictions, then give every published document its verdict."""
+        application = self._application
+        now = application.clock.now()
+        authorities = application.settings.hierarchy.authorities
+        check_conflicts(application.database, application.encoder, now=now, authorities=authorities)
+        return check_freshness(
+            application.database,
+            now=now,
+            authorities=authorities,
+            recipe=application.encoder.recipe,
+        )
+
+    def run_drive(self, period: str) -> dict[str, Any]:
+        """Run the Drive that looks back on a week, and keep its report."""
+        application = self._application
+        now = application.clock.now()
+        tools = drive.DriveTools(
+            database=application.database,
+            retriever=application.retriever,
+            encoder=application.encoder,
+            settings=application.desk.drafting_settings(),
+            find_gaps=application.desk.find_gaps,
+        )
+        return drive.run_drive(tools, period=period, now=now)
+
+    def read_drive(self, period: str | None = None) -> dict[str, Any]:
+        """A stored report; the last one where no week is named."""
+        with self._application.database.read() as connection:
+            if period is None:
+                found = drive.read_drives(connection, limit=1)
+                report = found[0] if found else None
+            else:
+                report = drive.read_drive(connection, period)
+        if report is None:
+            raise NotFoundError("drive", period or "yet")
+        return report
+
+    def list_drives(self) -> list[dict[str, Any]]:
+        with self._application.database.read() as connection:
+            return drive.read_drives(connection, limit=500)
+
+    def measure_before(self, draft: Draft) -> dict[str, Any]:
+        """Ask a gap's tickets before its draft is served."""
+        application = self._application
+        return baseline_for(application.database, application.retriever)(draft)
+
+    def measure_effects(self) -> list[dict[str, Any]]:
+        """Ask again for every publication that is served, and judge what it did."""
+        application = self._application
+        with application.database.read() as connection:
+            found = read_publications(connection, live_only=True)
+        measured = []
+        for publication in found:
+            effect = measure_effect(
+                application.database,
+                application.retriever,
+                publication.publication_id,
+                now=application.clock.now(),
+            )
+            measured.append(
+                {
+                    "publication_id": effect.publication_id,
+                    "document_id": publication.document_id,
+                    "verdict": effect.verdict,
+                    "measured_at": format_instant(effect.measured_at),
+                    "report": effect.report,
+                }
+            )
+        return measured

@@ -1,0 +1,1 @@
+"""Tickets to gaps to drafts to published change to measured effect."""

@@ -1,0 +1,1 @@
+"""From a gap to a cited draft, its review and its publication."""

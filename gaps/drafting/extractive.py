@@ -1,0 +1,147 @@
+"""A new article out of what solved the tickets: chosen and merged sentences, each cited; pure.
+
+Nothing is invented: a statement is an agent's sentence with its mood turned and its chatter left
+out, and it stays out unless independent people say the same (corroboration, design/algorithms.md
+§7). Copying wins citations by construction; whether the article is *right and whole* is measured
+after publication, on tickets that the writer never saw.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gaps.drafting.evidence import EvidencePack, collect_evidence
+from gaps.drafting.merging import (
+    Point,
+    choose_diverse,
+    cite_members,
+    drop_alternatives,
+    merge_sentences,
+)
+from gaps.drafting.questions import ask_owner
+from gaps.drafting.symptoms import choose_title, describe_symptoms
+from gaps.drafting.variants import Variant, group_variants
+from gaps.drafting.wording import finish_sentence, split_actions
+from gaps.types import Gap, GapKind, Refusal, Statement, Ticket
+from kb.ports import Encoder, Vectors
+from kb.statements import plain_text
+from kb.types import StoredChunk
+
+MIN_REQUESTERS = 3
+"""Independent requesters with a usable resolution below which nothing is written."""
+CORROBORATION = 2
+"""Independent requesters who must say the same for a step to be used."""
+MAX_POINTS = 24
+_ESCALATION = re.compile(
+    r"\b(?:e?-?mail|contact|call|ask|ring|escalate|report|write to|raise)\b.*(?:@|\bteam\b"
+    r"|\bhelpdesk\b"
+    r"|\bservice desk\b|\bsupport\b|\bmanager\b|\bdesk\b)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenArticle:
+    """A draft's text with what each of its statements rests on."""
+
+    title: str
+    markdown: str
+    statements: tuple[Statement, ...]
+
+
+def write_article(
+    gap: Gap, tickets: Sequence[Ticket], passages: Sequence[StoredChunk], similarity: Encoder
+) -> WrittenArticle | Refusal:
+    """Write an article for a gap, or say why not and ask what is lacking.
+
+    Args:
+        gap: What is missing; its audience bounds what may be used.
+        tickets: The gap's tickets the writer may see.
+        passages: Chunks of related documents.
+        similarity: Encoder of sentences.
+
+    Raises:
+        UnavailableError: The encoder is away.
+    """
+    if gap.kind in (GapKind.NEEDS_ACTION, GapKind.RESTRICTED):
+        return ask_owner(gap, "no text can answer this", ())
+    pack = collect_evidence(tickets, passages, audience=gap.audience)
+    if pack.requesters < MIN_REQUESTERS:
+        why = (
+            f"only {pack.requesters} independent requester(s) have a usable resolution,"
+            f" {MIN_REQUESTERS} are needed"
+        )
+        return ask_owner(gap, why, pack.sentences)
+    sentences = list(pack.sentences)
+    vectors = similarity.encode([plain_text(s.instruction or s.quote) for s in sentences])
+    points = [p for p in merge_sentences(sentences, vectors) if is_corroborated(p)]
+    steps = [p for p in points if p.best.instruction]
+    if not any(p.requesters for p in steps):
+        return ask_owner(gap, "no step is confirmed by two independent people", pack.sentences)
+    chosen = choose_diverse(steps, vectors, MAX_POINTS)
+    facts = [p for p in points if p.best.states_fact and p.best.kind == "ticket"]
+    return _compose(gap, pack, chosen, facts, vectors, similarity)
+
+
+def is_corroborated(point: Point) -> bool:
+    """Two independent requesters, or one and a passage; a passage alone is already published."""
+    if not point.requesters:
+        return False
+    return len(point.requesters) >= CORROBORATION or bool(point.documents)
+
+
+def _compose(
+    gap: Gap,
+    pack: EvidencePack,
+    steps: Sequence[Point],
+    facts: Sequence[Point],
+    vectors: Vectors,
+    similarity: Encoder,
+) -> WrittenArticle:
+    title = choose_title(gap, pack, similarity)
+    escalations = [p for p in steps if _ESCALATION.search(p.best.instruction or "")]
+    doing = [p for p in steps if p not in escalations]
+    solved = {t.ticket_id: t for t in pack.solved_tickets}
+    variants = [
+        replace(variant, points=drop_alternatives(variant.points, vectors))
+        for variant in group_variants(doing, solved)
+    ]
+    lines = ["## Symptom", "", *describe_symptoms(gap, pack, similarity), ""]
+    statements: list[Statement] = []
+    if facts:
+        lines += ["## Good to know", ""]
+        for point in sorted(facts, key=lambda p: (-len(p.requesters), p.place))[:4]:
+            text = finish_sentence(plain_text(point.best.quote))
+            lines.append(f"- {text}")
+            statements.append(Statement(text, cite_members(point.members, point.best)))
+        lines.append("")
+    lines += ["## What to do", ""]
+    for variant in variants:
+        lines += _write_variant(variant, statements, alone=len(variants) == 1)
+    if escalations:
+        lines += ["## When to escalate", ""]
+        for point in escalations:
+            text = point.best.instruction or ""
+            lines.append(f"- {text}")
+            statements.append(Statement(text, cite_members(point.members, point.best)))
+        lines.append("")
+    return WrittenArticle(title, "\n".join(lines).strip() + "\n", tuple(statements))
+
+
+def _write_variant(variant: Variant, statements: list[Statement], *, alone: bool) -> list[str]:
+    lines = [] if alone or variant.condition is None else [f"### {variant.condition}", ""]
+    said: set[str] = set()
+    number = 0
+    for point in variant.points:
+        citations = cite_members(point.members, point.best)
+        for text in split_actions(point.best.instruction or ""):
+            key = re.sub(r"\W+", " ", text.lower()).strip()
+            if key in said:
+                continue
+            said.add(key)
+            number += 1
+            lines.append(f"{number}. {text}")
+            statements.append(Statement(text, citations))
+    return [*lines, ""]

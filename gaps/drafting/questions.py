@@ -1,0 +1,60 @@
+"""What the owner would have to answer before a text can be written; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gaps.drafting.evidence import Evidence
+from gaps.types import Gap, GapKind, Refusal
+
+
+def ask_owner(gap: Gap, why: str, sentences: Sequence[Evidence]) -> Refusal:
+    """A refusal with at least three concrete questions for the gap's owner."""
+    about = f"“{gap.title}”"
+    if gap.kind is GapKind.NEEDS_ACTION:
+        return Refusal(
+            f"{why}: the requesters need somebody to act, an article cannot grant it",
+            (
+                f"Who may grant what is asked for in {about}, and who stands in for them?",
+                "Through which tool or form is it asked for and granted?",
+                "Whose approval is needed first, and up to which limit is none needed?",
+                "How long may it take, and what is the requester told meanwhile?",
+            ),
+        )
+    if gap.kind is GapKind.RESTRICTED:
+        return Refusal(
+            f"{why}: the answer exists only where these requesters may not read",
+            (
+                f"May the {gap.audience.value} audience be told how {about} is solved, or a"
+                f" part of it?",
+                "If not, whom should they contact, and what should they have ready?",
+                "Who decides on widening the audience of "
+                + (", ".join(gap.document_ids) or "the restricted document")
+                + "?",
+            ),
+        )
+    seen = next((s.instruction for s in sentences if s.instruction and s.kind == "ticket"), None)
+    return Refusal(
+        why,
+        (
+            f"What are the steps that solve {about}, in their order?",
+            f"Is this step right for everybody: “{seen}”"
+            if seen
+            else "Which tool or page is used?",
+            "For whom is it different (device, plan, country), and how?",
+            f"Who helps when the steps do not, and what do they need to know? ({gap.owner})",
+        ),
+    )
+
+
+def ask_about_change(gap: Gap, why: str, document_id: str | None) -> Refusal:
+    """A refusal to change an existing article, with what would make the change possible."""
+    subject = document_id or "the article"
+    return Refusal(
+        why,
+        (
+            f"Which sentence of {subject} is no longer true for “{gap.title}”?",
+            "What is true instead, since when, and where is that decided?",
+            f"Does the rest of {subject} still hold, and for whom not?",
+        ),
+    )

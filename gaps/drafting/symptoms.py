@@ -1,0 +1,118 @@
+"""The title and the symptom, in the words of those who ask; pure, given vectors.
+
+These are the only words of an article that come from what requesters wrote. They are short, told
+by several people alike, checked like evidence, and state nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from gaps.drafting.evidence import EvidencePack, common_words
+from gaps.drafting.hostile import is_hostile
+from gaps.types import Gap
+from kb.ports import Encoder, Vectors
+from kb.redaction import mask_personal_data
+from kb.types import Audience
+
+MAX_TITLE_CHARACTERS = 90
+SAME_WORDING = 0.55
+"""Cosine from which on two short wordings tell of the same trouble."""
+MAX_WORDINGS = 4
+_RANT = re.compile(
+    r"[?!]{2,}|\b(?:urgent|asap|stupid|joke|ridiculous|unacceptable|help|pls|please|fyi|wtf"
+    r"|damn|hello"
+    r"|question|ticket|problem|issue|fix|week|day|days|again|still|dead|fwd?|re|thank"
+    r"|thanks)\b|\b(?:I|we|my|you) ",
+    re.IGNORECASE,
+)
+_AUDIENCES = {
+    Audience.PUBLIC: "Everybody",
+    Audience.CUSTOMER: "Customers",
+    Audience.PARTNER: "Installers and partners",
+    Audience.INTERNAL: "Employees",
+}
+
+
+def choose_title(gap: Gap, pack: EvidencePack, encoder: Encoder) -> str:
+    """The wording nearest to all the others, at most 90 characters; else the gap's own title."""
+    candidates = [text for text in _safe_wordings(pack) if not _RANT.search(text)]
+    candidates = [t for t in dict.fromkeys(candidates) if len(t) <= 70 and t.isascii()]
+    if not candidates:
+        return _fit(gap.title)
+    vectors = encoder.encode([*candidates, *(text for _, text in pack.wordings)])
+    centre = np.asarray(vectors[len(candidates) :]).mean(axis=0)
+    shared = common_words(pack.wordings)
+    people = max(1, len({requester for requester, _ in pack.wordings}))
+
+    def worth(place: int) -> float:
+        words = re.findall(r"[^\W_]{2,}", candidates[place].lower())
+        known = np.mean([min(1.0, 3 * shared[w] / people) for w in words]) if words else 0.0
+        length = 0.1 if 4 <= len(words) <= 9 else 0.0
+        # A code or a colon names one case of several.
+        narrow = 0.3 if re.search(r"[A-Z]+-?\d|[:/\\]", candidates[place]) else 0.0
+        return float(vectors[place] @ centre) + 0.3 * float(known) + length - narrow
+
+    best = max(range(len(candidates)), key=lambda place: (worth(place), -place))
+    return _fit(candidates[best])
+
+
+def describe_symptoms(gap: Gap, pack: EvidencePack, encoder: Encoder) -> list[str]:
+    """Who is affected, and wordings at least two independent requesters share."""
+    lines = [f"Affected: {_AUDIENCES[gap.audience].lower()}."]
+    common = shared_wordings(pack, encoder)
+    if common:
+        lines += ["", "People describe it like this:", ""]
+        lines += [f"- “{text}”" for text in common]
+    return lines
+
+
+def shared_wordings(pack: EvidencePack, encoder: Encoder) -> list[str]:
+    """Short wordings that at least two independent requesters have in common, commonest first."""
+    safe = set(_safe_wordings(pack))
+    wordings = [(who, text) for who, text in pack.wordings if text in safe]
+    if not wordings:
+        return []
+    return _shared_wordings(wordings, encoder.encode([text for _, text in wordings]))
+
+
+def _shared_wordings(wordings: Sequence[tuple[str, str]], vectors: Vectors) -> list[str]:
+    similar = np.asarray(vectors @ vectors.T)
+    people = [
+        {wordings[other][0] for other in np.nonzero(similar[row] >= SAME_WORDING)[0].tolist()}
+        for row in range(len(wordings))
+    ]
+    order = sorted(range(len(wordings)), key=lambda r: (-len(people[r]), len(wordings[r][1]), r))
+    chosen: list[int] = []
+    for row in order:
+        if len(people[row]) < 2 or len(chosen) == MAX_WORDINGS:
+            break
+        if all(similar[row, other] < SAME_WORDING for other in chosen):
+            chosen.append(row)
+    return [wordings[row][1] for row in chosen]
+
+
+def _safe_wordings(pack: EvidencePack) -> list[str]:
+    """Wordings without a name or number of one person, personal data or anything hostile."""
+    people = len({requester for requester, _ in pack.wordings})
+    shared = common_words(pack.wordings)
+    kept = []
+    for _, text in pack.wordings:
+        proper = re.findall(r"(?<=\s)[A-ZÀ-Þ][\w-]+|\b[\w-]*\d[\w-]*", text)
+        parts = [part for word in proper for part in re.findall(r"[^\W_]{2,}", word.lower())]
+        if people > 1 and any(shared[part] < 2 for part in parts):
+            continue
+        if is_hostile(text) or mask_personal_data(text)[0] != text:
+            continue
+        kept.append(text)
+    return kept
+
+
+def _fit(text: str) -> str:
+    text = re.sub(r"\s+", " ", text).strip(" .!,;:-")
+    if len(text) > MAX_TITLE_CHARACTERS:
+        text = text[:MAX_TITLE_CHARACTERS].rsplit(" ", 1)[0]
+    return text[:1].upper() + text[1:]

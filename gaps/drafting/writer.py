@@ -1,0 +1,322 @@
+"""From a gap to a stored draft: what the writer sees, which writer writes, what is checked."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from gaps import repository
+from gaps.drafting.checks import CheckedDraft, GateResult, run_checks
+from gaps.drafting.drafts import compute_draft_hash, make_id, read_drafts, write_draft
+from gaps.drafting.extractive import WrittenArticle, write_article
+from gaps.drafting.questions import ask_about_change
+from gaps.drafting.smallest_edit import write_smallest_edit
+from gaps.types import (
+    Check,
+    Draft,
+    DraftState,
+    Gap,
+    GapKind,
+    GapStatus,
+    Refusal,
+    Ticket,
+)
+from kb import articles, audit
+from kb.database import Database
+from kb.errors import ConflictError, NotFoundError
+from kb.hierarchy import find_superseded, invalid_reason
+from kb.ports import Encoder
+from kb.search import Retriever
+from kb.types import Audience, Document, SearchRequest, StoredChunk, Version
+
+CHANGES_ARTICLE = frozenset({GapKind.STALE, GapKind.WRONG, GapKind.CONFLICT, GapKind.UNFINDABLE})
+HELD_BACK_SHARE = 3
+"""One ticket in three is kept from the writer, to measure the effect on what it never saw."""
+RELATED_QUERIES = 12
+RELATED_DOCUMENTS = 8
+UNDER_REVIEW = (DraftState.IN_REVIEW, DraftState.CHANGES_ASKED, DraftState.APPROVED)
+Gate = Callable[[CheckedDraft, Gap, Sequence[Ticket]], GateResult | None]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftingSettings:
+    """What the team decided about drafts."""
+
+    publish_to: str
+    """Source that new articles are published to."""
+    authorities: tuple[str, ...]
+    """Strongest first."""
+    drafts_per_drive: int = 5
+
+
+def create_draft(
+    database: Database,
+    retriever: Retriever,
+    encoder: Encoder,
+    gap_id: str,
+    *,
+    now: datetime,
+    settings: DraftingSettings,
+    gate: Gate | None = None,
+    actor: str = "kbops",
+) -> Draft:
+    """Write, check and store a draft for a gap; a refusal is stored too, with its questions.
+
+    Args:
+        database: Where gaps and drafts are.
+        retriever: Finds related passages, with the gap's audience.
+        encoder: Compares sentences.
+        gap_id: The gap.
+        now: The moment; later tickets are not seen.
+        settings: Where to publish and who beats whom.
+        gate: Re-asks the frozen questions and the gap's tickets with and without the draft.
+        actor: Who asked for it, for the audit log.
+
+    Raises:
+        NotFoundError: No such gap.
+        ConflictError: The gap is closed, or a draft of it is under review.
+        UnavailableError: The encoder or the database is away.
+    """
+    with database.read() as connection:
+        gap = repository.read_gap(connection, gap_id)
+        _check_gap(connection, gap)
+        tickets = repository.read_tickets(connection, ids=gap.ticket_ids)
+        target = _choose_target(connection, gap, settings.authorities)
+    tickets = [t for t in tickets if t.created_at <= now]
+    held_back = hold_back([t.ticket_id for t in tickets])
+    seen = [t for t in tickets if t.ticket_id not in set(held_back)]
+    related = find_related(retriever, gap, seen)
+    with database.read() as connection:
+        draft = _write(connection, gap, seen, related, target, encoder, now, settings)
+    draft = replace(draft, held_back_ids=held_back)
+    if draft.refused is None:
+        checks = check_draft(
+            database, encoder, draft, gap, tickets=seen, related=related, now=now,
+            settings=settings, gate=gate,
+        )  # fmt: skip
+        draft = replace(draft, checks=checks)
+    with database.write() as connection:
+        _check_gap(connection, repository.read_gap(connection, gap_id))
+        _store(connection, draft, actor, now)
+    return draft
+
+
+def _check_gap(connection: Connection, gap: Gap) -> None:
+    if gap.status in (GapStatus.DISMISSED, GapStatus.RESOLVED, GapStatus.PUBLISHED):
+        raise ConflictError(f"gap {gap.gap_id} is {gap.status.value}", gap_id=gap.gap_id)
+    waiting = read_drafts(connection, gap_id=gap.gap_id, states=UNDER_REVIEW, limit=1)
+    if waiting:
+        raise ConflictError(
+            f"draft {waiting[0].draft_id} of this gap is under review",
+            draft_id=waiting[0].draft_id,
+        )
+
+
+def _store(connection: Connection, draft: Draft, actor: str, now: datetime) -> None:
+    write_draft(connection, draft)
+    if draft.refused is None:
+        repository.write_gap_status(connection, draft.gap_id, GapStatus.DRAFTING, now=now)
+    audit.write_entry(
+        connection, at=now, actor=actor, action="draft.create", subject=draft.draft_id,
+        details={
+            "gap_id": draft.gap_id,
+            "document_id": draft.document_id,
+            "state": draft.state.value,
+            "draft_hash": draft.draft_hash,
+        },
+    )  # fmt: skip
+
+
+def hold_back(ticket_ids: Sequence[str]) -> tuple[str, ...]:
+    """A third of the tickets by the digest of their id, at least two of six; none below four.
+
+    The choice depends on nothing but the ids, so that it is the same for every draft of a gap.
+    """
+    count = len(ticket_ids) // HELD_BACK_SHARE
+    if len(ticket_ids) < 4:
+        return ()
+    ordered = sorted(ticket_ids, key=lambda i: (hashlib.sha256(i.encode()).hexdigest(), i))
+    return tuple(sorted(ordered[: max(1, count)]))
+
+
+def find_related(retriever: Retriever, gap: Gap, tickets: Sequence[Ticket]) -> list[StoredChunk]:
+    """Passages the gap's audience finds for its title and its tickets, commonest first."""
+    queries = [gap.title, *(t.question for t in tickets[:RELATED_QUERIES])]
+    scores: dict[str, float] = {}
+    chunks: dict[str, StoredChunk] = {}
+    for query, vector in zip(queries, retriever.encode(queries), strict=True):
+        request = SearchRequest(query, top_k=5, include_overruled=True, group_by="chunk")
+        for rank, hit in enumerate(retriever.search(request, gap.audience, vector=vector).hits):
+            chunks[hit.chunk.chunk_id] = hit.chunk
+            key = hit.chunk.document.document_id
+            scores[key] = scores.get(key, 0.0) + 1.0 / (rank + 1)
+    best = sorted(scores, key=lambda k: (-scores[k], k))[:RELATED_DOCUMENTS]
+    kept = set(best) | set(gap.document_ids)
+    return [chunks[k] for k in sorted(chunks) if chunks[k].document.document_id in kept]
+
+
+def _choose_target(
+    connection: Connection, gap: Gap, authorities: Sequence[str]
+) -> tuple[Document, Version] | None:
+    """The article to change: of the gap's documents the weakest, a conflict's loser."""
+    if gap.kind not in CHANGES_ARTICLE:
+        return None
+    found = []
+    for document_id in gap.document_ids:
+        try:
+            found.append(articles.read_document(connection, document_id, gap.audience))
+        except NotFoundError:
+            continue
+    if not found:
+        return None
+    if gap.kind is GapKind.CONFLICT:
+        found.sort(key=lambda d: -_strength(d, authorities))
+    document = found[0]
+    return document, articles.read_version(connection, document.document_id, document.version)
+
+
+def _strength(document: Document, authorities: Sequence[str]) -> int:
+    name = document.metadata.authority
+    return list(authorities).index(name) if name in authorities else len(authorities)
+
+
+def _write(
+    connection: Connection,
+    gap: Gap,
+    seen: Sequence[Ticket],
+    related: Sequence[StoredChunk],
+    target: tuple[Document, Version] | None,
+    encoder: Encoder,
+    now: datetime,
+    settings: DraftingSettings,
+) -> Draft:
+    written: WrittenArticle | Refusal
+    if target is not None:
+        document, version = target
+        stronger = find_stronger(connection, document, gap, related, settings.authorities, now)
+        written = write_smallest_edit(
+            gap, document.document_id, version.title, version.markdown, seen, stronger, encoder
+        )
+    elif gap.kind is GapKind.DUPLICATE:
+        written = ask_about_change(gap, "which of the duplicates stays is the owner's choice", None)
+    else:
+        written = write_article(gap, seen, related, encoder)
+    base = target[0] if target else None
+    refused = written if isinstance(written, Refusal) else None
+    article = written if isinstance(written, WrittenArticle) else WrittenArticle(gap.title, "", ())
+    document_id = base.document_id if base else None
+    if base is None and refused is None:
+        document_id = unique_document_id(connection, article.title)
+    return Draft(
+        draft_id=make_id("draft"),
+        gap_id=gap.gap_id,
+        state=DraftState.REFUSED if refused else DraftState.IN_REVIEW,
+        title=article.title,
+        markdown=article.markdown,
+        statements=article.statements,
+        checks=(),
+        audience=base.metadata.audience if base else gap.audience,
+        owner=base.metadata.owner if base else gap.owner,
+        source=base.source if base else settings.publish_to,
+        document_id=document_id,
+        base_version=base.version if base else None,
+        held_back_ids=(),
+        refused=refused,
+        created_at=now,
+        updated_at=now,
+        draft_hash=compute_draft_hash(
+            title=article.title,
+            markdown=article.markdown,
+            document_id=document_id,
+            base_version=base.version if base else None,
+            statements=article.statements,
+        ),
+    )
+
+
+def find_stronger(
+    connection: Connection,
+    document: Document,
+    gap: Gap,
+    related: Sequence[StoredChunk],
+    authorities: Sequence[str],
+    now: datetime,
+) -> list[StoredChunk]:
+    """Chunks of documents that beat an article: a stronger authority, valid now, readable by all
+    who read the article."""
+    audience = document.metadata.audience
+    ids = {c.document.document_id for c in related} | set(gap.document_ids)
+    ids.discard(document.document_id)
+    found = articles.read_chunks_of(connection, ids, audience)
+    superseded = find_superseded([c.document for c in found], now)
+    return [
+        c
+        for c in found
+        if _strength(c.document, authorities) < _strength(document, authorities)
+        and c.document.metadata.customer is None
+        and invalid_reason(
+            c.document, now, superseded_by=superseded.get(c.document.document_id, ())
+        )
+        is None
+    ]
+
+
+def check_draft(
+    database: Database,
+    encoder: Encoder,
+    draft: Draft,
+    gap: Gap,
+    *,
+    tickets: Sequence[Ticket],
+    related: Sequence[StoredChunk],
+    now: datetime,
+    settings: DraftingSettings,
+    gate: Gate | None,
+) -> tuple[Check, ...]:
+    """All checks of a draft, with what they compare it to read from the database."""
+    checked = CheckedDraft(
+        draft.title, draft.markdown, draft.statements, draft.audience, draft.document_id,
+        draft.base_version is not None,
+    )  # fmt: skip
+    with database.read() as connection:
+        documents = articles.read_documents(connection, draft.audience)
+        openings = {
+            d.document_id: (
+                d.metadata.title,
+                articles.read_version(connection, d.document_id, d.version).markdown,
+            )
+            for d in documents
+        }
+        cited = {c.id for s in draft.statements for c in s.citations if c.kind == "chunk"}
+        chunks = articles.read_chunks(connection, cited, Audience.INTERNAL)
+        present = {d.document_id: d for d in documents}.get(draft.document_id or "")
+        stronger = (
+            find_stronger(connection, present, gap, related, settings.authorities, now)
+            if present
+            else [
+                c for c in related if c.document.metadata.authority in settings.authorities[:2]
+                and invalid_reason(c.document, now) is None
+                and c.document.metadata.customer is None
+            ]
+        )  # fmt: skip
+    result = gate(checked, gap, tickets) if gate is not None else None
+    return run_checks(
+        checked, tickets=tickets, chunks=chunks, stronger=stronger, articles=openings,
+        encoder=encoder, gate=result,
+    )  # fmt: skip
+
+
+def unique_document_id(connection: Connection, title: str) -> str:
+    """The title as an id that no document, deleted ones included, has or had."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "article"
+    taken = articles.read_states(connection)
+    if slug not in taken:
+        return slug
+    return next(f"{slug}-{n}" for n in range(2, 10_000) if f"{slug}-{n}" not in taken)

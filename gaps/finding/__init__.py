@@ -1,0 +1,1 @@
+"""Tickets to topics to gaps."""

@@ -1,0 +1,185 @@
+"""Reads what triage needs: documents, disputes, twins, and what the retriever says to a topic."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from gaps.finding.coverage import Searcher, measure_coverage, ranked_documents, search_documents
+from gaps.finding.facts import Dispute, DocumentFacts, TicketFacts, TopicFacts, Twins
+from gaps.types import Coverage, Ticket
+from kb import articles, lexical, vectors
+from kb.ports import Vectors
+from kb.tables import chunks, conflicts, versions
+from kb.types import Audience, Document
+
+ASKED_PER_TOPIC = 12
+"""Resolutions and trusted searches a topic; shares over a dozen decide, more only cost time."""
+TWIN_SIMILARITY = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The live documents as one run sees them."""
+
+    documents: Mapping[str, DocumentFacts]
+    disputes: tuple[Dispute, ...]
+    directions: Mapping[str, Vectors]
+    """Mean passage vector of each document, length 1."""
+
+
+def read_library(
+    connection: Connection, recipe: str, authorities: Sequence[str]
+) -> Library:
+    found = articles.read_documents(connection)
+    texts = _read_texts(connection, found)
+    return Library(
+        documents={
+            d.document_id: _to_facts(d, texts.get(d.document_id, ""), authorities) for d in found
+        },
+        disputes=_read_disputes(connection, {d.document_id: d for d in found}),
+        directions=_read_directions(connection, recipe),
+    )
+
+
+def _read_texts(connection: Connection, found: Sequence[Document]) -> dict[str, str]:
+    current = {d.document_id: d.version for d in found}
+    rows = connection.execute(
+        select(versions.c.document_id, versions.c.version, versions.c.markdown)
+    )
+    return {r.document_id: r.markdown for r in rows if current.get(r.document_id) == r.version}
+
+
+def _to_facts(document: Document, text: str, authorities: Sequence[str]) -> DocumentFacts:
+    said, names = document.metadata, list(authorities)
+    return DocumentFacts(
+        document_id=document.document_id,
+        title=said.title,
+        audience=said.audience,
+        owner=said.owner,
+        strength=names.index(said.authority) if said.authority in names else len(names),
+        text=text,
+        verified_at=said.last_verified_at,
+        effective_from=said.effective_from,
+    )
+
+
+def _read_disputes(
+    connection: Connection, current: Mapping[str, Document]
+) -> tuple[Dispute, ...]:
+    """Conflicts between the versions that are served now."""
+    rows = connection.execute(select(conflicts).order_by(conflicts.c.winner_id))
+    return tuple(
+        Dispute(row.winner_id, row.loser_id, row.winner_statement, row.loser_statement)
+        for row in rows
+        if row.winner_id in current
+        and row.loser_id in current
+        and current[row.winner_id].version == row.winner_version
+        and current[row.loser_id].version == row.loser_version
+    )
+
+
+def _read_directions(connection: Connection, recipe: str) -> dict[str, Vectors]:
+    rows = connection.execute(
+        select(chunks.c.document_id, chunks.c.content_hash).where(chunks.c.live)
+    ).all()
+    stored = vectors.read_embeddings(connection, recipe, [row.content_hash for row in rows])
+    sums: dict[str, Vectors] = {}
+    for row in rows:
+        if row.content_hash in stored:
+            sums[row.document_id] = sums.get(row.document_id, 0) + stored[row.content_hash]
+    return {
+        key: np.asarray(total / max(float(np.linalg.norm(total)), 1e-9), np.float32)
+        for key, total in sorted(sums.items())
+    }
+
+
+def find_twins(library: Library, linked: Collection[str]) -> tuple[Twins, ...]:
+    """Pairs of one audience and authority, both linked, whose passages mean nearly the same."""
+    keys = sorted(key for key in set(linked) if key in library.directions)
+    found = []
+    for place, left in enumerate(keys):
+        for right in keys[place + 1 :]:
+            one, two = library.documents[left], library.documents[right]
+            if (one.audience, one.strength) != (two.audience, two.strength):
+                continue
+            similarity = float(library.directions[left] @ library.directions[right])
+            if similarity >= TWIN_SIMILARITY:
+                found.append(Twins(left, right, round(similarity, 4)))
+    return tuple(found)
+
+
+def read_unknown_terms(
+    connection: Connection, terms: Collection[str], audience: Audience
+) -> set[str]:
+    """Terms of which a part stands in no document the audience may read."""
+    unheard = "qzxjvkwq"
+    weights = lexical.weigh_terms(connection, [*sorted(terms), unheard], audience)
+    return {term for term in terms if weights[term] >= weights[unheard]}
+
+
+def gather_facts(
+    retriever: Searcher,
+    library: Library,
+    tickets: Sequence[Ticket],
+    coverage: Mapping[str, Coverage],
+    served: Sequence[Ticket],
+    unknown_terms: Mapping[str, tuple[str, ...]],
+) -> TopicFacts:
+    """Ask the retriever about a topic's most central tickets.
+
+    Args:
+        retriever: As in `measure_coverage`.
+        library: The live documents.
+        tickets: The topic's, most central first.
+        coverage: By ticket id, at least of the topic's tickets.
+        served: Tickets as near to the topic that an article answered.
+        unknown_terms: Ticket ids by term.
+    """
+    trusted = _ask_trusted(retriever, tickets, library)
+    answers = _ask_resolutions(retriever, tickets)
+    found = tuple(
+        TicketFacts(
+            ticket,
+            coverage[ticket.ticket_id],
+            trusted.get(ticket.ticket_id),
+            answers.get(ticket.ticket_id),
+        )
+        for ticket in tickets
+    )
+    linked = Counter(key for ticket in (*tickets, *served) for key in ticket.linked_articles)
+    return TopicFacts(
+        tickets=found,
+        served=tuple(served),
+        documents=library.documents,
+        disputes=library.disputes,
+        twins=find_twins(library, linked),
+        unknown_terms=dict(unknown_terms),
+    )
+
+
+def _ask_trusted(
+    retriever: Searcher, tickets: Sequence[Ticket], library: Library
+) -> dict[str, Coverage]:
+    asked = [t for t in tickets if t.audience is not Audience.INTERNAL][:ASKED_PER_TOPIC]
+    measured = measure_coverage(
+        retriever, asked, set(library.documents), audience=Audience.INTERNAL
+    )
+    return {found.ticket_id: found for found in measured}
+
+
+def _ask_resolutions(
+    retriever: Searcher, tickets: Sequence[Ticket]
+) -> dict[str, tuple[tuple[str, float], ...]]:
+    asked = [t for t in tickets if (t.resolution or "").strip()][:ASKED_PER_TOPIC]
+    encoded = retriever.encode([ticket.resolution or "" for ticket in asked])
+    return {
+        ticket.ticket_id: ranked_documents(
+            search_documents(retriever, ticket.resolution or "", ticket.audience, vector)
+        )
+        for ticket, vector in zip(asked, encoded, strict=True)
+    }

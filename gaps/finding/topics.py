@@ -1,0 +1,156 @@
+"""Clusters to topics: what belongs together beside its wording, and which topic it was last week.
+
+Pure. An identity lasts over weeks because topics are matched by the tickets they share, so that a
+dismissal, a draft or a weekly series is not lost when next week's clusters look a little different.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+Group = frozenset[str]
+
+SHARED_TICKETS = 0.5
+"""Share of the smaller of two topics that must be common for them to be one (FreeITSM's value)."""
+MARKER_SHARE = 0.4
+MARKER_STRAY_SHARE = 0.2
+FEWEST_REQUESTERS = 3
+
+
+def group_by_failed_article(
+    groups: Sequence[Group],
+    failed_on: Mapping[str, str],
+    requesters: Mapping[str, str],
+) -> list[Group]:
+    """Let the agents' own links overrule the wording: failures of one article are one topic.
+
+    Tickets that failed on an article join the group that holds most of them where that article is
+    what most of the group's linked tickets failed on; else they become a group of their own,
+    if three people stand behind it.
+
+    Args:
+        groups: Disjoint sets of ticket ids.
+        failed_on: The linked article that failed, by ticket id; only of unresolved tickets.
+        requesters: Requester by ticket id.
+    """
+    current = [set(group) for group in groups]
+    by_article: defaultdict[str, set[str]] = defaultdict(set)
+    for ticket_id, article in failed_on.items():
+        by_article[article].add(ticket_id)
+    for article, failures in sorted(by_article.items()):
+        if count_requesters(failures, requesters) < FEWEST_REQUESTERS:
+            continue
+        home = _home_of(article, failures, current, failed_on)
+        if home is None and _stays_put(failures, current):
+            continue
+        for group in current:
+            if group is not home:
+                group -= failures
+        if home is None:
+            current.append(set(failures))
+        else:
+            home |= failures
+    return _large_enough(current, requesters)
+
+
+def _home_of(
+    article: str, failures: set[str], groups: Sequence[set[str]], failed_on: Mapping[str, str]
+) -> set[str] | None:
+    """The group with most of the failures, where they are its main failure."""
+    found = max(groups, key=lambda group: len(group & failures), default=None)
+    if found is None or not found & failures:
+        return None
+    articles = Counter(failed_on[key] for key in found if key in failed_on)
+    leading = max(articles, key=lambda key: (articles[key], key))
+    return found if leading == article else None
+
+
+def _stays_put(failures: set[str], groups: Sequence[set[str]]) -> bool:
+    """Whether one larger group explains the failures better than the article does."""
+    return any(2 * len(group & failures) > len(failures) for group in groups) and any(
+        len(group & failures) >= 0.8 * len(failures) and len(group) >= 3 * len(failures)
+        for group in groups
+    )
+
+
+def merge_by_markers(
+    groups: Sequence[Group],
+    holders: Mapping[str, Collection[str]],
+    requesters: Mapping[str, str],
+) -> list[Group]:
+    """Join groups that speak of the same thing no document knows.
+
+    A marker is a term without a document that at least 40% of each joined group hold, and that
+    hardly occurs in the other groups. Ungrouped tickets that hold it come along.
+
+    Args:
+        groups: Disjoint sets of ticket ids.
+        holders: Ticket ids that hold each term no document knows.
+        requesters: Requester by ticket id.
+    """
+    current = [set(group) for group in groups]
+    for term in sorted(holders, key=lambda t: (-len(holders[t]), t)):
+        held = set(holders[term])
+        marked = [group for group in current if len(group & held) >= MARKER_SHARE * len(group)]
+        if not marked:
+            continue
+        inside = sum(len(group & held) for group in marked)
+        grouped = sum(len(group & held) for group in current)
+        if grouped - inside > MARKER_STRAY_SHARE * grouped:
+            continue
+        ungrouped = held - set().union(*current)
+        joined = set().union(*marked) | (ungrouped if len(held) >= 2 * len(ungrouped) else set())
+        current = [group for group in current if not any(group is m for m in marked)]
+        current.append(joined)
+    return _large_enough(current, requesters)
+
+
+def match_topics(
+    groups: Sequence[Group], known: Mapping[str, Collection[str]]
+) -> list[tuple[str, Group]]:
+    """Give every group the id of the stored topic it continues, or a new one.
+
+    A group continues the topic with which it shares most tickets, if that is at least half of the
+    smaller of the two. Groups that continue the same topic are one again.
+
+    Args:
+        groups: Disjoint sets of ticket ids.
+        known: Ticket ids of the stored topics by topic id.
+
+    Returns:
+        Topic id and tickets, by topic id.
+    """
+    continued: defaultdict[str, set[str]] = defaultdict(set)
+    for group in sorted(groups, key=lambda g: (-len(g), min(g))):
+        continued[_best_match(group, known) or _topic_id(group, known, continued)] |= group
+    return [(key, frozenset(tickets)) for key, tickets in sorted(continued.items())]
+
+
+def _best_match(group: Group, known: Mapping[str, Collection[str]]) -> str | None:
+    shared = {key: len(group & set(tickets)) for key, tickets in known.items()}
+    enough = [
+        key
+        for key, count in shared.items()
+        if count and count >= SHARED_TICKETS * min(len(group), len(known[key]))
+    ]
+    return min(enough, key=lambda key: (-shared[key], key), default=None)
+
+
+def _topic_id(group: Group, *taken: Collection[str]) -> str:
+    seed = "\n".join(sorted(group))
+    for attempt in range(1_000):
+        digest = hashlib.sha256(f"{attempt}\n{seed}".encode()).hexdigest()
+        if not any(f"top_{digest[:12]}" in ids for ids in taken):
+            return f"top_{digest[:12]}"
+    raise AssertionError("a thousand digests were taken")
+
+
+def count_requesters(ticket_ids: Collection[str], requesters: Mapping[str, str]) -> int:
+    return len({requesters[key] for key in ticket_ids})
+
+
+def _large_enough(groups: Sequence[set[str]], requesters: Mapping[str, str]) -> list[Group]:
+    kept = [frozenset(g) for g in groups if count_requesters(g, requesters) >= FEWEST_REQUESTERS]
+    return sorted(kept, key=lambda g: (-len(g), min(g)))

@@ -1,0 +1,87 @@
+"""What agents' resolutions say about the article and about themselves; pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from kb.statements import content_words, extract_slots, split_sentences
+
+LONGEST_STATEMENT_WORDS = 45
+"""A resolution above this length explains more than it reports."""
+_CHANGED = re.compile(
+    r"\bno longer\b|\bany ?more\b|\bsince (?:\d|last|the|january|february|march|april|may|june|july"
+    r"|august|september|october|november|december|version|v\d)"
+    r"|\b(?:was|were|been|is|has) (?:been )?(?:removed|taken down|switched off|retired|replaced|renamed|moved|discontinued|shut down"
+    r"|abolished|withdrawn|changed)\b|\bout ?of ?date\b|\boutdated\b|\bhas gone\b|\bis gone\b"
+    r"|\bdoes ?n[o']t exist\b|\bno longer exists\b|\bchanged (?:on|in|since|with)\b|\bnew rule\b"
+    r"|\bold (?:rule|page|window|article|sheet|way)\b|\bis behind\b|\bused to\b|\bnot there any"
+    r"|\bpage is dead\b|\blink is dead\b|\bn'est plus\b|\bbestaat niet meer\b|\bis verdwenen\b"
+    r"|\bjá não\b|\bsinds\b|\bdepuis le\b|\bverdwenen\b|\bno (?:reset )?page\b",
+    re.IGNORECASE,
+)
+_DONE = re.compile(
+    r"\b(?:granted|added|approved|created|assigned|activated|enabled|unlocked|extended|issued"
+    r"|reset|moved|removed|cancelled|refunded|whitelisted|provisioned|registered|verified|restored"
+    r"|switched on|set up|done|toegekend|toegevoegd|accordé|ajouté|concedido|adicionado)\b",
+    re.IGNORECASE,
+)
+_STEPS = re.compile(
+    r"→|->|\b(?:go to|click|choose|press|hold|tap|navigate|scroll|type in|log out|sign out|restart"
+    r"|uninstall|reinstall|unplug|plug|then (?:open|select|enter)|in the app|under settings)\b"
+    r"|^\s*\d+[.)]\s",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def says_changed(resolution: str) -> bool:
+    """Whether the text says that something is gone or different from before."""
+    return bool(_CHANGED.search(resolution))
+
+
+def reports_action(resolution: str) -> bool:
+    """Whether the text tells that somebody did something, and nothing a reader could follow."""
+    short = len(resolution.split()) <= LONGEST_STATEMENT_WORDS
+    return short and bool(_DONE.search(resolution)) and not _STEPS.search(resolution)
+
+
+def find_contradicted_value(
+    resolutions: Sequence[str], document: str
+) -> tuple[str, str, tuple[int, ...]] | None:
+    """A value most resolutions state that the document states otherwise.
+
+    The unit must be the same, the document's sentence must share two content words with the
+    resolutions, and the document must nowhere state the resolutions' value.
+
+    Returns:
+        The value as written in the resolutions, the document's sentence, and which resolutions
+        state it; None where nothing is contradicted.
+    """
+    stated: defaultdict[tuple[str, float, float], list[tuple[int, str]]] = defaultdict(list)
+    words: Counter[str] = Counter()
+    for place, resolution in enumerate(resolutions):
+        words.update(content_words(resolution))
+        for slot in {(s.unit, s.low, s.high): s for s in extract_slots(resolution)}.values():
+            stated[slot.unit, slot.low, slot.high].append((place, slot.text))
+    common = {word for word, count in words.items() if count >= max(2, 0.3 * len(resolutions))}
+    values = sorted(stated.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+    for (unit, low, high), found in values:
+        if len(found) < max(3, 0.4 * len(resolutions)) or unit == "date":
+            continue
+        sentence = _other_value(document, unit, low, high, common)
+        if sentence is not None:
+            return found[0][1], sentence, tuple(place for place, _ in found)
+    return None
+
+
+def _other_value(document: str, unit: str, low: float, high: float, common: set[str]) -> str | None:
+    candidates = []
+    for sentence in split_sentences(document):
+        slots = [slot for slot in extract_slots(sentence.text) if slot.unit == unit]
+        if any(slot.low <= high and low <= slot.high for slot in slots):
+            return None
+        shared = len(common & content_words(sentence.text))
+        if slots and shared >= 2:
+            candidates.append((-shared, sentence.start, sentence.text))
+    return min(candidates)[2] if candidates else None

@@ -1,0 +1,92 @@
+"""Tickets asked again as if they came in now: what the effect is measured with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from gaps.types import Ticket
+from kb.search import Retriever
+from kb.types import SearchRequest
+
+ASKED_DEPTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the knowledge base answered one ticket."""
+
+    ticket_id: str
+    answerable: bool
+    confidence: float
+    documents: tuple[str, ...]
+    """The first hits' documents, best first, at most ten."""
+
+    def rank_of(self, document_id: str) -> int | None:
+        """Place of a document, 1 first; None where it is not among the first ten."""
+        if document_id in self.documents:
+            return self.documents.index(document_id) + 1
+        return None
+
+
+def ask_tickets(retriever: Retriever, tickets: Sequence[Ticket]) -> list[Asked]:
+    """Search for each ticket's question as its requester may; in the tickets' order.
+
+    Raises:
+        UnavailableError: The encoder or the database is away.
+    """
+    found = []
+    questions = [ticket.question for ticket in tickets]
+    for ticket, vector in zip(tickets, retriever.encode(questions), strict=True):
+        request = SearchRequest(ticket.question, top_k=ASKED_DEPTH)
+        answer = retriever.search(request, ticket.audience, vector=vector)
+        documents = tuple(hit.chunk.document.document_id for hit in answer.hits)
+        found.append(Asked(ticket.ticket_id, answer.answerable, answer.confidence, documents))
+    return found
+
+
+def summarise(asked: Sequence[Asked], document_id: str) -> dict[str, Any]:
+    """Shares (0 to 1) and the median rank; None where there is nothing to count."""
+    if not asked:
+        return {"tickets": 0, "answerable_share": None, "first_three_share": None,
+                "median_rank": None, "mean_confidence": None}  # fmt: skip
+    ranks = [a.rank_of(document_id) for a in asked]
+    found = [rank for rank in ranks if rank is not None]
+    count = len(asked)
+    return {
+        "tickets": count,
+        "answerable_share": round(sum(a.answerable for a in asked) / count, 4),
+        "first_three_share": round(sum(r is not None and r <= 3 for r in ranks) / count, 4),
+        "median_rank": median(found) if found else None,
+        "mean_confidence": round(sum(a.confidence for a in asked) / count, 4),
+    }
+
+
+def choose_controls(
+    tickets: Sequence[Ticket], excluded: set[str], limit: int = 100
+) -> list[Ticket]:
+    """Tickets of other topics, the same ones every time, by the digest of their id."""
+    others = [t for t in tickets if t.ticket_id not in excluded]
+    others.sort(key=lambda t: (hashlib.sha256(t.ticket_id.encode()).hexdigest(), t.ticket_id))
+    return sorted(others[:limit], key=lambda t: t.ticket_id)
+
+
+def asked_to_json(asked: Sequence[Asked]) -> list[dict[str, Any]]:
+    return [
+        {
+            "ticket_id": a.ticket_id,
+            "answerable": a.answerable,
+            "confidence": round(a.confidence, 4),
+            "documents": list(a.documents),
+        }
+        for a in asked
+    ]
+
+
+def asked_from_json(rows: Sequence[dict[str, Any]]) -> list[Asked]:
+    return [
+        Asked(r["ticket_id"], r["answerable"], r["confidence"], tuple(r["documents"])) for r in rows
+    ]

@@ -1,0 +1,225 @@
+"""The review as a person does it: in Chromium, by keyboard, on a phone, in the dark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from api.wiring import Application
+from gaps.types import Check, Citation, DraftState, GapKind, Refusal, Statement
+from kb.types import Audience, SearchRequest
+from tests.api.pages.factories import (
+    CHANGED_ARTICLE,
+    VPN_TICKETS,
+    make_key,
+    make_tickets,
+    store_draft,
+    store_gap,
+)
+from tests.api.pages.vectors import VECTORS
+
+pytestmark = pytest.mark.browser
+PAGES = ("/review", "/review?tab=decided", "/review/drf_new", "/review/drf_stale",
+         "/review/drf_thin", "/articles/vpn", "/articles/none")  # fmt: skip
+MOST_TABS = 80
+
+
+def fill(kb: Application) -> None:
+    """An inbox as on an ordinary Monday."""
+    missing = store_gap(kb, "gap_new", make_tickets("FM", VPN_TICKETS * 8))
+    store_draft(kb, "drf_new", missing)
+    stale = store_gap(
+        kb, "gap_stale", make_tickets("BG", VPN_TICKETS), kind=GapKind.STALE, impact=7.25,
+        title="VPN article names the old client", documents=["vpn"],
+        reasons=["Linked in 9 tickets, 6 of which were reopened.", "Names BorderGate, which "
+                 "nobody has mentioned as working since 5 October."],
+        weekly_counts=(3, 2, 4, 3, 5, 4, 6, 4),
+    )  # fmt: skip
+    quote = Citation("ticket", "BG-0", "uninstalled BorderGate 3 from Settings → Apps")
+    store_draft(
+        kb, "drf_stale", stale, title="Connect to the company network", document_id="vpn",
+        base_version=1, markdown=CHANGED_ARTICLE,
+        statements=[Statement("Click the blue bird and choose Connect…", (quote,))],
+        checks=[Check("citations", "green", "1 statement"), Check("length", "green", "86 words"),
+                Check("conflicts", "red", "procedure 'it-vpn-policy' says sessions last 12 hours")],
+    )  # fmt: skip
+    thin = store_gap(
+        kb, "gap_thin", make_tickets("PR", VPN_TICKETS[:3]), impact=2.0, kind=GapKind.NEEDS_ACTION,
+        title="Printer in Porto eats badges", weekly_counts=(1, 0, 2),
+        reasons=["Three tickets, solved in three different ways."],
+    )  # fmt: skip
+    store_draft(
+        kb, "drf_thin", thin, title="Printer in Porto eats badges", markdown="", statements=(),
+        checks=(), state=DraftState.REFUSED,
+        refused=Refusal("Only two people solved it, each differently.", (
+            "Which of the two ways is the right one?", "Does it concern every printer in Porto?",
+            "Who may open the badge slot?")),
+    )  # fmt: skip
+    for number, (title, kind) in enumerate((
+        ("Refund arrives without the delivery costs", GapKind.WRONG),
+        ("Guest Wi-Fi code expires during the visit", GapKind.UNFINDABLE),
+    )):  # fmt: skip
+        store_gap(kb, f"gap_open{number}", make_tickets(f"OP{number}", VPN_TICKETS[:3]),
+                  title=title, kind=kind, impact=5.5 - number)  # fmt: skip
+
+
+def sign_in(page: Page, key: str) -> None:
+    page.goto("/sign-in")
+    page.keyboard.type(key)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/review")
+
+
+def focused(page: Page) -> str:
+    found: str = page.evaluate("(document.activeElement.innerText || document.activeElement.id).trim()")
+    return found
+
+
+def tab_to(page: Page, text: str) -> list[str]:
+    """Press Tab until what says `text` has the focus; every stop on the way must be visible."""
+    stops: list[str] = []
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        stops.append(focused(page))
+        outlined = page.evaluate(
+            "(() => { const e = document.activeElement;"
+            " return e.matches(':focus-visible') && e.getBoundingClientRect().height > 0 })()"
+        )
+        assert outlined, f"focus is not visible on {stops[-1]!r}"
+        if text in stops[-1]:
+            return stops
+    raise AssertionError(f"{text!r} is not reached by Tab: {stops}")
+
+
+def test_the_whole_review_by_keyboard(kb: Application, page: Page, pictures: Path) -> None:
+    fill(kb)
+    page.goto("/review/drf_new")
+    page.wait_for_url("**/sign-in**")
+    page.screenshot(path=pictures / "sign-in.png")
+    sign_in(page, make_key(kb))
+    page.screenshot(path=pictures / "inbox.png", full_page=True)
+
+    assert tab_to(page, "Corvid Connect stays at Negotiating")[0] == "Skip to the content"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/review/drf_new")
+    page.screenshot(path=pictures / "draft.png", full_page=True)
+
+    stops = tab_to(page, "Remove BorderGate 3 under Settings")
+    assert stops.index("Skip to the decision") < 3
+    page.keyboard.press("Enter")
+    assert page.get_by_text("uninstalled BorderGate 3 from Settings", exact=True).is_visible()
+    assert "Edit and approve" in stops
+    tab_to(page, "Ticket FM-0")
+    page.keyboard.press("Enter")
+    assert page.locator(":target").is_visible()
+
+    tab_to(page, "Approve and publish")
+    page.keyboard.press("Enter")
+    page.get_by_text("Published as version 1, served by the next search.").wait_for()
+    page.screenshot(path=pictures / "published.png", full_page=True)
+    found = kb.retriever.search(SearchRequest("Corvid Connect Negotiating CC-418"), Audience.PUBLIC)
+    assert found.hits[0].chunk.document.document_id == "vpn-corvid"
+
+    tab_to(page, "Roll back…")
+    page.keyboard.press("Enter")
+    tab_to(page, "Roll back")
+    page.keyboard.press("Enter")
+    page.get_by_text("The article is no longer served.").wait_for()
+
+
+def test_editing_is_previewed_and_rejecting_needs_a_reason(
+    kb: Application, page: Page, pictures: Path
+) -> None:
+    fill(kb)
+    sign_in(page, make_key(kb))
+    page.goto("/review/drf_new")
+    page.get_by_role("link", name="Edit and approve").click()
+    field = page.get_by_label("Text, in Markdown")
+    field.fill("Remove **BorderGate** first.\n\n1. Restart.\n")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("heading", name="Preview of your text").wait_for()
+    assert page.locator(".previewed strong").inner_text() == "BorderGate"
+    assert field.input_value() == "Remove **BorderGate** first.\n\n1. Restart.\n"
+    page.screenshot(path=pictures / "preview.png", full_page=True)
+    page.get_by_role("button", name="Reject").click()
+    assert page.evaluate("document.activeElement.id") == "reason"
+    page.get_by_label("Not right? Say why").fill("Step two is missing.")
+    page.get_by_role("button", name="Reject").click()
+    page.get_by_text("Step two is missing.").first.wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_fits_a_phone(
+    kb: Application, chromium: Browser, address: str, pictures: Path, scheme: str
+) -> None:
+    fill(kb)
+    context = chromium.new_context(
+        base_url=address, viewport={"width": 360, "height": 740}, color_scheme=scheme  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    sign_in(page, make_key(kb))
+    for place in PAGES:
+        page.goto(place)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 360, f"{place} is {wide} px wide"
+        name = place.strip("/").replace("/", "-").replace("?", "-")
+        page.screenshot(path=pictures / f"phone-{scheme}-{name}.png", full_page=True)
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_drawn_on_a_desk(
+    kb: Application, chromium: Browser, address: str, pictures: Path, scheme: str
+) -> None:
+    fill(kb)
+    context = chromium.new_context(
+        base_url=address, viewport={"width": 1280, "height": 900}, color_scheme=scheme  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    sign_in(page, make_key(kb))
+    for place in PAGES[:-1]:
+        page.goto(place)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+        name = place.strip("/").replace("/", "-").replace("?", "-")
+        page.screenshot(path=pictures / f"desk-{scheme}-{name}.png", full_page=True)
+    assert not [fault for fault in faults if "favicon" not in fault], faults
+    context.close()
+
+
+def test_no_vector_runs_and_no_request_leaves(kb: Application, page: Page, address: str) -> None:
+    """The forty vectors as title, text, statement, ticket and reason, with the policy lifted."""
+    tickets = make_tickets("X", [(vector, vector, vector) for vector in VECTORS])
+    gap = store_gap(kb, "gap_x", tickets, title=VECTORS[0], reasons=VECTORS)
+    store_draft(
+        kb, "drf_x", gap, title=" ".join(VECTORS), markdown="\n\n".join(VECTORS),
+        statements=[Statement(v, (Citation("ticket", "X-0", v),)) for v in VECTORS],
+        checks=[Check("hostile_text", "look", v) for v in VECTORS],
+    )  # fmt: skip
+    away: list[str] = []
+    ran: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith(address) else away.append(r.url))
+    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda message: ran.append(message.text))
+    sign_in(page, make_key(kb))
+    ran.clear()
+
+    def without_policy(route) -> None:  # type: ignore[no-untyped-def]
+        answer = route.fetch()
+        headers = {k: v for k, v in answer.headers.items() if k != "content-security-policy"}
+        route.fulfill(response=answer, headers=headers)
+
+    page.route(f"{address}/review**", without_policy)
+    page.route(f"{address}/review/**", without_policy)
+    for place in ("/review", "/review/drf_x?tickets=all"):
+        page.goto(place)
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.__ran === undefined")
+        assert page.evaluate("document.querySelectorAll('script,iframe,img,object,embed').length") == 0
+    assert [text for text in ran if "favicon" not in text and "404" not in text] == []
+    assert away == []
