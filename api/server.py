@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from api.cli.session import config_path, open_application
 from api.settings import Environment, read_settings
-from kb.errors import ConflictError, UnavailableError
+from kb.errors import ConflictError, KbError, UnavailableError
+from kb.types import Audience, SearchRequest
+
+if TYPE_CHECKING:
+    from api.wiring import Application
 
 LOCK = "serve.lock"
 
@@ -72,7 +78,13 @@ def run_server(host: str, port: int, *, schedule: bool = True) -> None:
             if application.needs_rebuild():
                 application.rebuild_index(actor="serve")
             scheduler = Scheduler(application) if schedule else None
-            app = create_app(application, on_start=scheduler.start if scheduler else None)
+
+            def on_start() -> None:
+                threading.Thread(target=_warm_up, args=(application,), daemon=True).start()
+                if scheduler is not None:
+                    scheduler.start()
+
+            app = create_app(application, on_start=on_start)
             address, bound = listener.getsockname()[:2]
             sys.stderr.write(f"kb: serving on http://{address}:{bound} (Ctrl-C stops)\n")
             sys.stderr.flush()
@@ -82,6 +94,14 @@ def run_server(host: str, port: int, *, schedule: bool = True) -> None:
             finally:
                 if scheduler is not None:
                     scheduler.stop()
+
+
+def _warm_up(application: Application) -> None:
+    """Load the encoder and open the index before the first caller has to wait for them."""
+    try:
+        application.retriever.search(SearchRequest("warm-up", top_k=1), Audience.PUBLIC)
+    except KbError as error:
+        sys.stderr.write(f"kb: warm-up: {error.message}\n")
 
 
 def _listen(host: str, port: int) -> socket.socket:

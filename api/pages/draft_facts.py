@@ -108,9 +108,7 @@ def _read_document(connection: Connection, document_id: str | None) -> Document 
         return None
 
 
-def _read_text(
-    connection: Connection, document_id: str | None, version: int | None
-) -> str | None:
+def _read_text(connection: Connection, document_id: str | None, version: int | None) -> str | None:
     if document_id is None or version is None:
         return None
     try:
@@ -138,9 +136,7 @@ def _show_statements(
 
     def show(citation: Citation) -> ShownCitation:
         if citation.kind == "ticket":
-            return ShownCitation(
-                f"Ticket {citation.id}", citation.quote, anchors.get(citation.id)
-            )
+            return ShownCitation(f"Ticket {citation.id}", citation.quote, anchors.get(citation.id))
         label, href = passages.get(citation.id, (f"Passage {citation.id}", None))
         return ShownCitation(label, citation.quote, href)
 
@@ -189,6 +185,7 @@ def _flatten(report: Any, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     if report is None or isinstance(report, list) or not path:
         return []
     label = ", ".join(part.replace("_", " ") for part in path)
+    label = label[:1].upper() + label[1:]
     if isinstance(report, bool):
         return [(label, "yes" if report else "no")]
     if isinstance(report, float):

@@ -107,9 +107,7 @@ def read_owners(connection: Connection) -> list[str]:
     return sorted(connection.execute(names).scalars())
 
 
-def _chosen(
-    query: Select[Any], states: Sequence[DraftState], asked: InboxFilter
-) -> Select[Any]:
+def _chosen(query: Select[Any], states: Sequence[DraftState], asked: InboxFilter) -> Select[Any]:
     """Drafts of these states and this filter; a refusal counts only until a later try."""
     later = drafts.alias("later")
     superseded = exists().where(

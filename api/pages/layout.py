@@ -49,7 +49,8 @@ def stylesheet_path() -> str:
 
 
 def _show(value: Any) -> Any:
-    return reveal_hidden(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    is_plain = isinstance(value, str) and not isinstance(value, Markup)
+    return reveal_hidden(value) if is_plain else value
 
 
 def _exact(text: str) -> Markup:

@@ -22,7 +22,7 @@ from api.pages.inbox import (
 )
 from api.pages.layout import render_page
 from api.pages.session import PageCaller
-from gaps.types import DraftState, GapKind
+from gaps.types import GapKind
 from kb.types import Role
 
 ROWS = 50
@@ -117,6 +117,6 @@ def error_page(request: Request, status: int, message: str) -> HTMLResponse:
         viewer=None,
         code=status,
         title=titles.get(status, "Something went wrong"),
-        message=message,
+        message=f"{message[:1].upper()}{message[1:]}",
         may_retry=request.method == "GET" and status >= 500,
     )

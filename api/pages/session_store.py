@@ -45,9 +45,7 @@ def write_session(connection: Connection, key_id: str, now: datetime) -> str:
 def read_session(connection: Connection, session_id: str, now: datetime) -> StoredSession | None:
     """The session behind a cookie; None where it is unknown or over."""
     row = connection.execute(
-        select(sessions).where(
-            sessions.c.id_hash == _hash(session_id), sessions.c.expires_at > now
-        )
+        select(sessions).where(sessions.c.id_hash == _hash(session_id), sessions.c.expires_at > now)
     ).first()
     return None if row is None else StoredSession(row.id_hash, row.key_id, row.csrf_token)
 

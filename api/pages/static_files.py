@@ -1,4 +1,4 @@
-"""The stylesheet: the only file the pages load."""
+"""The files the pages load: one stylesheet and the icon of the tab."""
 
 from __future__ import annotations
 
@@ -7,13 +7,23 @@ from fastapi.responses import FileResponse
 
 from api.pages.layout import STYLESHEET
 
-router = APIRouter(include_in_schema=False)
+ICON = STYLESHEET.with_name("kbops.svg")
+
+router = APIRouter(prefix="/static", include_in_schema=False)
 
 
-@router.get("/static/kbops.css")
+@router.get("/kbops.css")
 def serve_stylesheet() -> FileResponse:
+    """May be kept for a year: the pages name it with a digest of its text."""
     return FileResponse(
         STYLESHEET,
         media_type="text/css; charset=utf-8",
         headers={"Cache-Control": "public, max-age=31536000, immutable"},
+    )
+
+
+@router.get("/kbops.svg")
+def serve_icon() -> FileResponse:
+    return FileResponse(
+        ICON, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"}
     )

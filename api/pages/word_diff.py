@@ -14,7 +14,7 @@ MAX_WORDS = 2_500
 """Words of a block compared one by one; matching is quadratic, so longer blocks count as
 replaced."""
 
-_WORD = re.compile(r"(?:\w+|[^\w\s])\s*|\s+")
+_WORD = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,19 @@ def _diff_words(before: str, after: str) -> Iterator[Segment]:
         yield from _replaced(before, after)
         return
     matcher = SequenceMatcher(None, old, new, autojunk=False)
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag == "equal":
-            yield Segment("same", "".join(old[i1:i2]))
+    opcodes = matcher.get_opcodes()
+    removed = added = ""
+    for place, (tag, i1, i2, j1, j2) in enumerate(opcodes):
+        left, right = "".join(old[i1:i2]), "".join(new[j1:j2])
+        # A space that two changes share belongs to the phrase that changed around it.
+        inside = left.isspace() and 0 < place < len(opcodes) - 1
+        if tag == "equal" and not inside:
+            yield from _replaced(removed, added)
+            removed = added = ""
+            yield Segment("same", left)
         else:
-            yield from _replaced("".join(old[i1:i2]), "".join(new[j1:j2]))
+            removed, added = removed + left, added + right
+    yield from _replaced(removed, added)
 
 
 def _replaced(before: str, after: str) -> Iterator[Segment]:

@@ -9,13 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gaps.drafting.evidence import common_words, usable_texts
 from gaps.drafting.hostile import find_hostile
-from gaps.drafting.symptoms import MAX_TITLE_CHARACTERS
+from gaps.drafting.writing.evidence import common_words, usable_texts
+from gaps.drafting.writing.symptoms import MAX_TITLE_CHARACTERS
 from gaps.types import Check, Statement, Ticket
 from kb.ports import Encoder
+from kb.quantities import plain_text
 from kb.redaction import mask_personal_data
-from kb.statements import find_disagreement, mask_values, plain_text, split_sentences
+from kb.statements import find_disagreement, mask_values, split_sentences
 from kb.types import Audience, StoredChunk
 
 MIN_WORDS, MAX_WORDS = 60, 900

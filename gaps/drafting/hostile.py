@@ -156,11 +156,13 @@ def find_hostile(text: str) -> list[HostileFinding]:
     return found
 
 
-_DENIAL = re.compile(r"\b(?:never|not|nor|without|nobody)\b[^.!?\n]*$|n['’]t\b[^.!?\n]*$", re.IGNORECASE)
+_DENIAL = re.compile(
+    r"\b(?:never|not|nor|without|nobody)\b[^.!?\n]*$|n['’]t\b[^.!?\n]*$", re.IGNORECASE
+)
 
 
 def _is_denied(rule: str, match: re.Match[str]) -> bool:
-    """"Never send us your password" is what an article should say."""
+    """ "Never send us your password" is what an article should say."""
     return rule == "asks_secret" and bool(
         _DENIAL.search(match.string, max(0, match.start() - 40), match.start())
     )

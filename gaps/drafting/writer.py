@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,9 +12,16 @@ from sqlalchemy import Connection
 from gaps import repository
 from gaps.drafting.checks import CheckedDraft, GateResult, run_checks
 from gaps.drafting.drafts import compute_draft_hash, make_id, read_drafts, write_draft
-from gaps.drafting.extractive import WrittenArticle, write_article
-from gaps.drafting.questions import ask_about_change
-from gaps.drafting.smallest_edit import write_smallest_edit
+from gaps.drafting.target import (
+    choose_target,
+    find_related,
+    find_stronger,
+    unique_document_id,
+)
+from gaps.drafting.writing.extractive import WrittenArticle, write_article
+from gaps.drafting.writing.keeping_encoder import KeepingEncoder
+from gaps.drafting.writing.questions import ask_about_change
+from gaps.drafting.writing.smallest_edit import write_smallest_edit
 from gaps.types import (
     Check,
     Draft,
@@ -29,17 +34,14 @@ from gaps.types import (
 )
 from kb import articles, audit
 from kb.database import Database
-from kb.errors import ConflictError, NotFoundError
-from kb.hierarchy import find_superseded, invalid_reason
+from kb.errors import ConflictError
+from kb.hierarchy import invalid_reason
 from kb.ports import Encoder
 from kb.search import Retriever
-from kb.types import Audience, Document, SearchRequest, StoredChunk, Version
+from kb.types import Audience, Document, StoredChunk, Version
 
-CHANGES_ARTICLE = frozenset({GapKind.STALE, GapKind.WRONG, GapKind.CONFLICT, GapKind.UNFINDABLE})
 HELD_BACK_SHARE = 3
 """One ticket in three is kept from the writer, to measure the effect on what it never saw."""
-RELATED_QUERIES = 12
-RELATED_DOCUMENTS = 8
 UNDER_REVIEW = (DraftState.IN_REVIEW, DraftState.CHANGES_ASKED, DraftState.APPROVED)
 Gate = Callable[[CheckedDraft, Gap, Sequence[Ticket]], GateResult | None]
 
@@ -87,17 +89,25 @@ def create_draft(
         gap = repository.read_gap(connection, gap_id)
         _check_gap(connection, gap)
         tickets = repository.read_tickets(connection, ids=gap.ticket_ids)
-        target = _choose_target(connection, gap, settings.authorities)
+        target = choose_target(connection, gap, settings.authorities)
     tickets = [t for t in tickets if t.created_at <= now]
     held_back = hold_back([t.ticket_id for t in tickets])
     seen = [t for t in tickets if t.ticket_id not in set(held_back)]
     related = find_related(retriever, gap, seen)
+    keeping = KeepingEncoder(database, encoder)
     with database.read() as connection:
-        draft = _write(connection, gap, seen, related, target, encoder, now, settings)
+        stronger = (
+            find_stronger(connection, target[0], gap, related, settings.authorities, now)
+            if target is not None
+            else []
+        )
+    written = _write(gap, seen, related, target, stronger, keeping)
+    with database.read() as connection:
+        draft = _to_draft(connection, gap, written, target, now, settings)
     draft = replace(draft, held_back_ids=held_back)
     if draft.refused is None:
         checks = check_draft(
-            database, encoder, draft, gap, tickets=seen, related=related, now=now,
+            database, keeping, draft, gap, tickets=seen, related=related, now=now,
             settings=settings, gate=gate,
         )  # fmt: skip
         draft = replace(draft, checks=checks)
@@ -145,68 +155,32 @@ def hold_back(ticket_ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(ordered[: max(1, count)]))
 
 
-def find_related(retriever: Retriever, gap: Gap, tickets: Sequence[Ticket]) -> list[StoredChunk]:
-    """Passages the gap's audience finds for its title and its tickets, commonest first."""
-    queries = [gap.title, *(t.question for t in tickets[:RELATED_QUERIES])]
-    scores: dict[str, float] = {}
-    chunks: dict[str, StoredChunk] = {}
-    for query, vector in zip(queries, retriever.encode(queries), strict=True):
-        request = SearchRequest(query, top_k=5, include_overruled=True, group_by="chunk")
-        for rank, hit in enumerate(retriever.search(request, gap.audience, vector=vector).hits):
-            chunks[hit.chunk.chunk_id] = hit.chunk
-            key = hit.chunk.document.document_id
-            scores[key] = scores.get(key, 0.0) + 1.0 / (rank + 1)
-    best = sorted(scores, key=lambda k: (-scores[k], k))[:RELATED_DOCUMENTS]
-    kept = set(best) | set(gap.document_ids)
-    return [chunks[k] for k in sorted(chunks) if chunks[k].document.document_id in kept]
-
-
-def _choose_target(
-    connection: Connection, gap: Gap, authorities: Sequence[str]
-) -> tuple[Document, Version] | None:
-    """The article to change: of the gap's documents the weakest, a conflict's loser."""
-    if gap.kind not in CHANGES_ARTICLE:
-        return None
-    found = []
-    for document_id in gap.document_ids:
-        try:
-            found.append(articles.read_document(connection, document_id, gap.audience))
-        except NotFoundError:
-            continue
-    if not found:
-        return None
-    if gap.kind is GapKind.CONFLICT:
-        found.sort(key=lambda d: -_strength(d, authorities))
-    document = found[0]
-    return document, articles.read_version(connection, document.document_id, document.version)
-
-
-def _strength(document: Document, authorities: Sequence[str]) -> int:
-    name = document.metadata.authority
-    return list(authorities).index(name) if name in authorities else len(authorities)
-
-
 def _write(
-    connection: Connection,
     gap: Gap,
     seen: Sequence[Ticket],
     related: Sequence[StoredChunk],
     target: tuple[Document, Version] | None,
+    stronger: Sequence[StoredChunk],
     encoder: Encoder,
+) -> WrittenArticle | Refusal:
+    if target is not None:
+        document, version = target
+        return write_smallest_edit(
+            gap, document.document_id, version.title, version.markdown, seen, stronger, encoder
+        )
+    if gap.kind is GapKind.DUPLICATE:
+        return ask_about_change(gap, "which of the duplicates stays is the owner's choice", None)
+    return write_article(gap, seen, related, encoder)
+
+
+def _to_draft(
+    connection: Connection,
+    gap: Gap,
+    written: WrittenArticle | Refusal,
+    target: tuple[Document, Version] | None,
     now: datetime,
     settings: DraftingSettings,
 ) -> Draft:
-    written: WrittenArticle | Refusal
-    if target is not None:
-        document, version = target
-        stronger = find_stronger(connection, document, gap, related, settings.authorities, now)
-        written = write_smallest_edit(
-            gap, document.document_id, version.title, version.markdown, seen, stronger, encoder
-        )
-    elif gap.kind is GapKind.DUPLICATE:
-        written = ask_about_change(gap, "which of the duplicates stays is the owner's choice", None)
-    else:
-        written = write_article(gap, seen, related, encoder)
     base = target[0] if target else None
     refused = written if isinstance(written, Refusal) else None
     article = written if isinstance(written, WrittenArticle) else WrittenArticle(gap.title, "", ())
@@ -238,33 +212,6 @@ def _write(
             statements=article.statements,
         ),
     )
-
-
-def find_stronger(
-    connection: Connection,
-    document: Document,
-    gap: Gap,
-    related: Sequence[StoredChunk],
-    authorities: Sequence[str],
-    now: datetime,
-) -> list[StoredChunk]:
-    """Chunks of documents that beat an article: a stronger authority, valid now, readable by all
-    who read the article."""
-    audience = document.metadata.audience
-    ids = {c.document.document_id for c in related} | set(gap.document_ids)
-    ids.discard(document.document_id)
-    found = articles.read_chunks_of(connection, ids, audience)
-    superseded = find_superseded([c.document for c in found], now)
-    return [
-        c
-        for c in found
-        if _strength(c.document, authorities) < _strength(document, authorities)
-        and c.document.metadata.customer is None
-        and invalid_reason(
-            c.document, now, superseded_by=superseded.get(c.document.document_id, ())
-        )
-        is None
-    ]
 
 
 def check_draft(
@@ -310,13 +257,3 @@ def check_draft(
         checked, tickets=tickets, chunks=chunks, stronger=stronger, articles=openings,
         encoder=encoder, gate=result,
     )  # fmt: skip
-
-
-def unique_document_id(connection: Connection, title: str) -> str:
-    """The title as an id that no document, deleted ones included, has or had."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "article"
-    taken = articles.read_states(connection)
-    if slug not in taken:
-        return slug
-    return next(f"{slug}-{n}" for n in range(2, 10_000) if f"{slug}-{n}" not in taken)

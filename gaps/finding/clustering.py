@@ -37,6 +37,8 @@ CLEARLY_ALIKE = 0.5
 """A member lies two, a cluster three spreads (median minus 16th percentile) above the median pair,
 at most at 0.5. On the made-up company's tickets this keeps 9 in 10 of the tickets of the planted
 topics and lets 2 in 3 of the others go (see docs/decisions on topics)."""
+ONE_TOPIC_RATIO = 0.9
+"""Two planted topics of the made-up company reach at most 0.8, halves of one topic about 1."""
 BLOCK = 1_000
 
 
@@ -225,15 +227,48 @@ def _form_clusters(
     points: Sequence[Point], matrix: Vectors, labels: NDArray[np.int_]
 ) -> list[Cluster]:
     background = measure_background(matrix)
+    groups = [
+        _trim(matrix, np.nonzero(labels == label)[0], background.member)
+        for label in np.unique(labels)
+    ]
     found = []
-    for label in np.unique(labels):
-        places = _trim(matrix, np.nonzero(labels == label)[0], background.member)
+    for places in _join_split([group for group in groups if len(group)], matrix):
         if len({points[place].requester for place in places}) < FEWEST_REQUESTERS:
             continue
         if _mean_similarities(matrix[places]).mean() < background.cluster:
             continue
         found.append(form_cluster([points[p].ticket_id for p in places], matrix[places]))
     return found
+
+
+def _join_split(groups: list[Places], matrix: Vectors) -> list[Places]:
+    """Join groups whose members are as alike across as within: one topic that was cut.
+
+    The partition always cuts, even what is one topic only; the most alike pair is joined first.
+    """
+    sums = [matrix[group].sum(axis=0) for group in groups]
+    while len(groups) > 1:
+        alike = _likeness_ratios(sums, [len(group) for group in groups])
+        left, right = np.unravel_index(int(np.argmax(alike)), alike.shape)
+        if alike[left, right] < ONE_TOPIC_RATIO:
+            break
+        keep, drop = int(min(left, right)), int(max(left, right))
+        groups[keep] = np.sort(np.concatenate([groups[keep], groups.pop(drop)]))
+        sums[keep] = sums[keep] + sums.pop(drop)
+    return groups
+
+
+def _likeness_ratios(sums: Sequence[Vectors], counts: Sequence[int]) -> Vectors:
+    """Mean cosine between each two groups over that within the looser one; -inf on and below the
+    diagonal, and for groups of one, which have no within."""
+    total, size = np.stack(sums), np.asarray(counts, np.float32)
+    dots = total @ total.T
+    within = (np.diag(dots) - size) / np.maximum(size * (size - 1), 1)
+    looser = np.maximum(np.minimum(within[:, None], within[None, :]), 1e-6)
+    ratios = np.round(dots / np.outer(size, size) / looser, 4)
+    ratios[np.tril_indices(len(counts))] = -np.inf
+    ratios[size < 2, :] = ratios[:, size < 2] = -np.inf
+    return np.asarray(ratios, np.float32)
 
 
 @dataclass(frozen=True, slots=True)

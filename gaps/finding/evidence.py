@@ -32,9 +32,7 @@ class Library:
     """Mean passage vector of each document, length 1."""
 
 
-def read_library(
-    connection: Connection, recipe: str, authorities: Sequence[str]
-) -> Library:
+def read_library(connection: Connection, recipe: str, authorities: Sequence[str]) -> Library:
     found = articles.read_documents(connection)
     texts = _read_texts(connection, found)
     return Library(
@@ -68,9 +66,7 @@ def _to_facts(document: Document, text: str, authorities: Sequence[str]) -> Docu
     )
 
 
-def _read_disputes(
-    connection: Connection, current: Mapping[str, Document]
-) -> tuple[Dispute, ...]:
+def _read_disputes(connection: Connection, current: Mapping[str, Document]) -> tuple[Dispute, ...]:
     """Conflicts between the versions that are served now."""
     rows = connection.execute(select(conflicts).order_by(conflicts.c.winner_id))
     return tuple(

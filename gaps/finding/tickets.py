@@ -201,6 +201,8 @@ def _kind(value: Any) -> str:
 
 
 def _shown(key: str) -> str:
+    if key.isascii() and key.isidentifier():
+        return key[:60]
     return ascii(mask_personal_data(key[:60])[0])
 
 

@@ -15,7 +15,7 @@ Group = frozenset[str]
 SHARED_TICKETS = 0.5
 """Share of the smaller of two topics that must be common for them to be one (FreeITSM's value)."""
 MARKER_SHARE = 0.4
-MARKER_STRAY_SHARE = 0.2
+MARKER_STRAY_SHARE = 0.25
 FEWEST_REQUESTERS = 3
 
 
@@ -43,8 +43,6 @@ def group_by_failed_article(
         if count_requesters(failures, requesters) < FEWEST_REQUESTERS:
             continue
         home = _home_of(article, failures, current, failed_on)
-        if home is None and _stays_put(failures, current):
-            continue
         for group in current:
             if group is not home:
                 group -= failures
@@ -65,14 +63,6 @@ def _home_of(
     articles = Counter(failed_on[key] for key in found if key in failed_on)
     leading = max(articles, key=lambda key: (articles[key], key))
     return found if leading == article else None
-
-
-def _stays_put(failures: set[str], groups: Sequence[set[str]]) -> bool:
-    """Whether one larger group explains the failures better than the article does."""
-    return any(2 * len(group & failures) > len(failures) for group in groups) and any(
-        len(group & failures) >= 0.8 * len(failures) and len(group) >= 3 * len(failures)
-        for group in groups
-    )
 
 
 def merge_by_markers(
@@ -108,7 +98,7 @@ def merge_by_markers(
 
 
 def match_topics(
-    groups: Sequence[Group], known: Mapping[str, Collection[str]]
+    groups: Sequence[Group], known: Mapping[str, Collection[str]], *, taken: Collection[str] = ()
 ) -> list[tuple[str, Group]]:
     """Give every group the id of the stored topic it continues, or a new one.
 
@@ -118,13 +108,14 @@ def match_topics(
     Args:
         groups: Disjoint sets of ticket ids.
         known: Ticket ids of the stored topics by topic id.
+        taken: Ids that no new topic may get.
 
     Returns:
         Topic id and tickets, by topic id.
     """
     continued: defaultdict[str, set[str]] = defaultdict(set)
     for group in sorted(groups, key=lambda g: (-len(g), min(g))):
-        continued[_best_match(group, known) or _topic_id(group, known, continued)] |= group
+        continued[_best_match(group, known) or _topic_id(group, known, continued, taken)] |= group
     return [(key, frozenset(tickets)) for key, tickets in sorted(continued.items())]
 
 

@@ -12,8 +12,14 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from gaps.finding.facts import Dispute, DocumentFacts, Judgement, TicketFacts, TopicFacts, Twins
-from gaps.finding.wording import find_contradicted_value, reports_action, says_changed
+from gaps.finding.wording import (
+    find_contradicted_value,
+    find_statement,
+    reports_action,
+    says_changed,
+)
 from gaps.types import GapKind, Reason
+from kb.quantities import Slot
 
 LINKED_SHARE = 0.3
 FAILED_SHARE = 0.5
@@ -25,8 +31,10 @@ ACTION_SHARE = 0.6
 ANSWERED_ELSEWHERE_SHARE = 0.5
 SEEN_SHARE = 0.4
 READ_DEPTH = 3
+NEAR_DEPTH = 5
 TWIN_SHARE = 0.15
 RECENT_CHANGE = timedelta(days=90)
+UNKNOWN_WEIGHT = 0.8
 LEAST_PROBABILITY = 0.5
 
 
@@ -108,11 +116,12 @@ def _why_failing(
         reasons.append(Reason("resolutions_say_changed", text, _ids(changed)))
     contradicted = find_contradicted_value(texts, document.text)
     if contradicted is not None:
-        value, sentence, places = contradicted
-        text = f"resolutions say {value}; the article says: “{sentence}”"
-        evidence = _ids([answered[place] for place in places])
+        text = f"resolutions say {contradicted.value.text}; the article: “{contradicted.sentence}”"
+        evidence = _ids([answered[place] for place in contradicted.places])
         reasons.append(Reason("value_contradicted", text, (document.document_id, *evidence)))
     dispute = _lost_dispute(facts, document)
+    if dispute is None and contradicted is not None:
+        dispute = _stronger_statement(facts, document, contradicted.value, contradicted.sentence)
     if dispute is not None:
         reasons.append(_dispute_reason(dispute))
         if not _changed_lately(facts, dispute):
@@ -124,6 +133,23 @@ def _why_failing(
 def _lost_dispute(facts: TopicFacts, document: DocumentFacts) -> Dispute | None:
     lost = [d for d in facts.disputes if d.loser_id == document.document_id]
     return min(lost, key=lambda d: d.winner_id, default=None)
+
+
+def _stronger_statement(
+    facts: TopicFacts, document: DocumentFacts, value: Slot, sentence: str
+) -> Dispute | None:
+    """A stronger document these questions find that states what the resolutions say."""
+    found: Counter[str] = Counter()
+    for ticket in facts.tickets:
+        found.update(key for key, _ in ticket.coverage.best_documents[:NEAR_DEPTH])
+    for key in sorted(found, key=lambda k: (-found[k], k)):
+        stronger = facts.documents.get(key)
+        if stronger is None or stronger.strength >= document.strength:
+            continue
+        statement = find_statement(stronger.text, value, sentence)
+        if statement is not None and found[key] >= LINKED_SHARE * len(facts.tickets):
+            return Dispute(key, document.document_id, statement, sentence)
+    return None
 
 
 def _dispute_reason(dispute: Dispute) -> Reason:
@@ -162,7 +188,7 @@ def _judge_conflict(facts: TopicFacts) -> Judgement | None:
 
 
 def _finds_both(found: TicketFacts, left: str, right: str) -> bool:
-    near = [key for key, _ in found.coverage.best_documents[:5]]
+    near = [key for key, _ in found.coverage.best_documents[:NEAR_DEPTH]]
     return left in near and right in near
 
 
@@ -172,8 +198,8 @@ def _mentions(found: Sequence[TicketFacts], dispute: Dispute) -> bool:
     return find_contradicted_value(texts, dispute.loser_statement) is not None
 
 
-def _judge_duplicate(facts: TopicFacts) -> Judgement | None:
-    """Two near-identical articles share the topic's links."""
+def judge_duplicate(facts: TopicFacts) -> Judgement | None:
+    """Two near-identical articles share the topic's links, served tickets included."""
     tickets = [(f.ticket.ticket_id, f.coverage.linked_live) for f in facts.tickets]
     tickets += [(t.ticket_id, t.linked_articles) for t in facts.served]
     for twins in sorted(facts.twins, key=lambda t: (-t.similarity, t.left_id)):
@@ -287,14 +313,46 @@ def _judge_unfindable(facts: TopicFacts) -> Judgement | None:
 
 
 def _judge_missing(facts: TopicFacts) -> Judgement | None:
-    """Nobody was helped by an article, and what the topic names or needs stands nowhere."""
-    return None
+    """Nobody was helped by an article, and what the topic names stands nowhere.
+
+    1 - (coverage * (1 - unknown)), lowered by the share of near tickets that an article answered:
+    either a low coverage or a name no document knows is enough, and answered neighbours count
+    against both.
+    """
+    total = len(facts.tickets)
+    coverage = sum(found.coverage.probability for found in facts.tickets) / total
+    term, holders = _leading_unknown(facts)
+    unknown = UNKNOWN_WEIGHT * len(holders) / total
+    unserved = total / (total + len(facts.served))
+    probability = (1 - coverage * (1 - unknown)) * unserved
+    reasons = [
+        Reason(
+            "not_covered",
+            f"the knowledge base answers these questions with a probability of {coverage:.2f} "
+            f"in the mean; articles answered {len(facts.served)} near ones",
+            _ids(facts.tickets),
+        )
+    ]
+    if holders:
+        text = f"“{term}” is named in {len(holders)} of {total} tickets and in no document"
+        reasons.append(Reason("unknown_term", text, holders))
+    failed = [found for found in facts.tickets if found.coverage.failed]
+    if failed:
+        text = f"an article was linked in {len(failed)} tickets and did not help"
+        reasons.append(Reason("nearest_article_failed", text, _ids(failed)))
+    return Judgement(GapKind.MISSING, probability, tuple(reasons), ())
+
+
+def _leading_unknown(facts: TopicFacts) -> tuple[str, tuple[str, ...]]:
+    unknown = facts.unknown_terms or {}
+    term = max(unknown, key=lambda key: (len(unknown[key]), key), default="")
+    return term, unknown.get(term, ())
 
 
 _JUDGES: tuple[Callable[[TopicFacts], Judgement | None], ...] = (
     _judge_failing,
     _judge_conflict,
-    _judge_duplicate,
+    judge_duplicate,
     _judge_restricted,
     _judge_action,
     _judge_unfindable,

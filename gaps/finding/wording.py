@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from kb.statements import content_words, extract_slots, split_sentences
+from kb.quantities import Slot, extract_slots
+from kb.statements import content_words, split_sentences
 
 LONGEST_STATEMENT_WORDS = 45
 """A resolution above this length explains more than it reports."""
 _CHANGED = re.compile(
     r"\bno longer\b|\bany ?more\b|\bsince (?:\d|last|the|january|february|march|april|may|june|july"
     r"|august|september|october|november|december|version|v\d)"
-    r"|\b(?:was|were|been|is|has) (?:been )?(?:removed|taken down|switched off|retired|replaced|renamed|moved|discontinued|shut down"
+    r"|\b(?:was|were|been|is|has) (?:been )?(?:removed|taken down|switched off|retired|replaced"
+    r"|renamed|moved|discontinued|shut down"
     r"|abolished|withdrawn|changed)\b|\bout ?of ?date\b|\boutdated\b|\bhas gone\b|\bis gone\b"
     r"|\bdoes ?n[o']t exist\b|\bno longer exists\b|\bchanged (?:on|in|since|with)\b|\bnew rule\b"
     r"|\bold (?:rule|page|window|article|sheet|way)\b|\bis behind\b|\bused to\b|\bnot there any"
@@ -46,42 +49,63 @@ def reports_action(resolution: str) -> bool:
     return short and bool(_DONE.search(resolution)) and not _STEPS.search(resolution)
 
 
-def find_contradicted_value(
-    resolutions: Sequence[str], document: str
-) -> tuple[str, str, tuple[int, ...]] | None:
-    """A value most resolutions state that the document states otherwise.
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A value the resolutions state and a document states otherwise."""
 
-    The unit must be the same, the document's sentence must share two content words with the
-    resolutions, and the document must nowhere state the resolutions' value.
+    value: Slot
+    sentence: str
+    """The document's."""
+    places: tuple[int, ...]
+    """Which resolutions state the value."""
 
-    Returns:
-        The value as written in the resolutions, the document's sentence, and which resolutions
-        state it; None where nothing is contradicted.
+
+def find_contradicted_value(resolutions: Sequence[str], document: str) -> Contradiction | None:
+    """A value many resolutions state that the document states otherwise.
+
+    At least three and 40% of the resolutions must state it. The unit must be the same, the
+    document's sentence must share two words with 30% of the resolutions, and the document must
+    nowhere state the resolutions' value. Dates are left out: each ticket has its own.
     """
-    stated: defaultdict[tuple[str, float, float], list[tuple[int, str]]] = defaultdict(list)
+    stated: defaultdict[tuple[str, float, float], list[tuple[int, Slot]]] = defaultdict(list)
     words: Counter[str] = Counter()
     for place, resolution in enumerate(resolutions):
         words.update(content_words(resolution))
         for slot in {(s.unit, s.low, s.high): s for s in extract_slots(resolution)}.values():
-            stated[slot.unit, slot.low, slot.high].append((place, slot.text))
+            stated[slot.unit, slot.low, slot.high].append((place, slot))
     common = {word for word, count in words.items() if count >= max(2, 0.3 * len(resolutions))}
-    values = sorted(stated.items(), key=lambda entry: (-len(entry[1]), entry[0]))
-    for (unit, low, high), found in values:
+    for (unit, _, _), found in sorted(stated.items(), key=lambda e: (-len(e[1]), e[0])):
         if len(found) < max(3, 0.4 * len(resolutions)) or unit == "date":
             continue
-        sentence = _other_value(document, unit, low, high, common)
+        sentence = _other_value(document, found[0][1], common)
         if sentence is not None:
-            return found[0][1], sentence, tuple(place for place, _ in found)
+            return Contradiction(found[0][1], sentence, tuple(place for place, _ in found))
     return None
 
 
-def _other_value(document: str, unit: str, low: float, high: float, common: set[str]) -> str | None:
+def _other_value(document: str, value: Slot, common: set[str]) -> str | None:
     candidates = []
     for sentence in split_sentences(document):
-        slots = [slot for slot in extract_slots(sentence.text) if slot.unit == unit]
-        if any(slot.low <= high and low <= slot.high for slot in slots):
+        slots = [slot for slot in extract_slots(sentence.text) if slot.unit == value.unit]
+        if any(_overlap(slot, value) for slot in slots):
             return None
         shared = len(common & content_words(sentence.text))
         if slots and shared >= 2:
             candidates.append((-shared, sentence.start, sentence.text))
     return min(candidates)[2] if candidates else None
+
+
+def _overlap(left: Slot, right: Slot) -> bool:
+    return left.low <= right.high and right.low <= left.high
+
+
+def find_statement(document: str, value: Slot, sentence: str) -> str | None:
+    """The document's sentence that states the value of what another sentence is about."""
+    about = content_words(sentence)
+    candidates = [
+        (-len(about & content_words(found.text)), found.start, found.text)
+        for found in split_sentences(document)
+        if any(s.unit == value.unit and _overlap(s, value) for s in extract_slots(found.text))
+    ]
+    best = min(candidates, default=None)
+    return best[2] if best is not None and -best[0] >= 2 else None

@@ -22,13 +22,8 @@ from kb import articles, audit, vectors
 from kb.database import Database
 from kb.hierarchy import find_superseded, invalid_reason, rule_between
 from kb.ports import Encoder, Vectors
-from kb.statements import (
-    content_words,
-    extract_slots,
-    find_disagreement,
-    mask_values,
-    split_sentences,
-)
+from kb.quantities import extract_slots
+from kb.statements import content_words, find_disagreement, mask_values, split_sentences
 from kb.tables import conflicts
 from kb.types import Audience, Document, Ruling
 

@@ -245,4 +245,3 @@ def _failures(before: Sequence[Ticket], after: Sequence[Ticket]) -> dict[str, An
         "p_value": float(fisher_exact(table, alternative="greater").pvalue),
         "p_value_worse": float(fisher_exact(table, alternative="less").pvalue),
     }
-

@@ -7,7 +7,7 @@ document untrue, so agreement of several weighs more and none can pull another d
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from math import prod
@@ -18,44 +18,22 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
 from gaps import repository
-from gaps.drafting.evidence import origin_of, usable_texts
 from gaps.finding.coverage import has_failed
-from gaps.operating.conflict_check import telling_words
+from gaps.operating.freshness_signals import FreshnessReason, KnownSignals, find_signals
 from gaps.types import Ticket
 from kb import articles, audit, vectors
 from kb.database import Database
-from kb.freshness import DEFAULT_REVIEW_DAYS
 from kb.hierarchy import find_superseded
 from kb.ports import Vectors
-from kb.statements import extract_slots, find_disagreement, split_sentences
 from kb.tables import conflicts, freshness_verdicts, searches, sources
 from kb.types import Audience, Document, FreshnessVerdict
 
 TRAFFIC_DAYS = 28
 TICKET_DAYS = 90
-PRIOR_TICKETS = 8
-"""Strength of the prior: a document's failure share counts as much as everybody's at 8 tickets."""
-AGE_WEIGHT, AGE_LIMIT = 0.10, 0.30
-"""Age is weak: calendar age alone predicts change no better than chance (bench/README.md)."""
-SUPERSEDED_WEIGHT, ENDED_WEIGHT, ENDING_WEIGHT = 0.97, 0.97, 0.30
-CONFLICT_WEIGHT, TIE_WEIGHT = 0.80, 0.45
-VALUE_WEIGHT, DUPLICATE_WEIGHT = 0.60, 0.15
 DUPLICATE_SIMILARITY = 0.88
 """Cosine of two documents' mean chunk vectors; the planted near-duplicates of content/ lie above
 0.88, the next pair below (MiniLM)."""
 STALE_PROBABILITY, DUE_PROBABILITY = 0.5, 0.25
-ENDING_DAYS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class FreshnessReason:
-    """One signal, with what it rests on."""
-
-    signal: str
-    weight: float
-    """Probability that this alone makes the document untrue, 0 to 1."""
-    evidence: tuple[str, ...]
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +47,6 @@ class FreshnessReport:
     damage: float
     """Expected wrong answers a week, weighted by authority."""
     reasons: tuple[FreshnessReason, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is read once for all documents."""
-
-    superseded: Mapping[str, Sequence[str]]
-    intervals: Mapping[str, int]
-    lost: Mapping[str, list[tuple[str, str, bool]]]
-    linked: Mapping[str, list[Ticket]]
-    failure_share: float
-    served: Mapping[str, int]
-    duplicates: Mapping[str, list[str]]
-    texts: Mapping[str, str]
 
 
 def check_freshness(
@@ -130,7 +94,7 @@ def report_to_json(report: FreshnessReport) -> dict[str, Any]:
 
 def _read_known(
     connection: Connection, documents: Sequence[Document], now: datetime, recipe: str
-) -> _Known:
+) -> KnownSignals:
     tickets = repository.read_tickets(
         connection, since=now - timedelta(days=TICKET_DAYS), until=now
     )
@@ -152,7 +116,7 @@ def _read_known(
     for row in rows:
         tie = (row.loser_id, row.winner_id) in pairs
         lost[row.loser_id].append((row.winner_id, row.winner_statement, tie))
-    return _Known(
+    return KnownSignals(
         superseded=find_superseded(documents, now),
         intervals={
             r.name: r.review_every_days
@@ -217,9 +181,9 @@ def _find_duplicates(
 
 
 def _judge(
-    document: Document, known: _Known, now: datetime, authorities: Sequence[str]
+    document: Document, known: KnownSignals, now: datetime, authorities: Sequence[str]
 ) -> FreshnessReport:
-    reasons = tuple(sorted(_signals(document, known, now), key=lambda r: (-r.weight, r.signal)))
+    reasons = tuple(sorted(find_signals(document, known, now), key=lambda r: (-r.weight, r.signal)))
     probability = 1.0 - prod(1.0 - r.weight for r in reasons)
     linked = [
         t
@@ -249,74 +213,6 @@ def _verdict(
     if document.metadata.last_verified_at is None:
         return FreshnessVerdict.UNKNOWN
     return FreshnessVerdict.FRESH
-
-
-def _signals(document: Document, known: _Known, now: datetime) -> Iterable[FreshnessReason]:
-    key, said = document.document_id, document.metadata
-    since = said.last_verified_at or document.updated_at
-    interval = said.review_every_days or known.intervals.get(document.source) or DEFAULT_REVIEW_DAYS
-    age = max(0, (now - since).days)
-    if age > interval:
-        weight = min(AGE_LIMIT, AGE_WEIGHT * age / interval)
-        text = f"last confirmed {age} days ago, due every {interval} days"
-        yield FreshnessReason("age", weight, (), text)
-    replaced = tuple(sorted(known.superseded.get(key, ())))
-    if replaced:
-        text = "replaced by " + ", ".join(replaced)
-        yield FreshnessReason("superseded", SUPERSEDED_WEIGHT, replaced, text)
-    if said.effective_until is not None:
-        ends = said.effective_until
-        if ends <= now:
-            yield FreshnessReason("ended", ENDED_WEIGHT, (), f"ended on {ends:%Y-%m-%d}")
-        elif ends <= now + timedelta(days=ENDING_DAYS):
-            yield FreshnessReason("ends_soon", ENDING_WEIGHT, (), f"ends on {ends:%Y-%m-%d}")
-    for winner, statement, tie in known.lost.get(key, []):
-        weight = TIE_WEIGHT if tie else CONFLICT_WEIGHT
-        yield FreshnessReason("conflict", weight, (winner,), f"{winner} says: {statement}")
-    yield from _ticket_signals(document, known)
-    twins = tuple(sorted(known.duplicates.get(key, [])))
-    if twins:
-        text = "says much the same as " + ", ".join(twins)
-        yield FreshnessReason("near_duplicate", DUPLICATE_WEIGHT, twins, text)
-
-
-def _ticket_signals(document: Document, known: _Known) -> Iterable[FreshnessReason]:
-    tickets = known.linked.get(document.document_id, [])
-    failed = [t for t in tickets if has_failed(t)]
-    if len(failed) >= 2:
-        usual = known.failure_share
-        share = (len(failed) + PRIOR_TICKETS * usual) / (len(tickets) + PRIOR_TICKETS)
-        excess = max(0.0, (share - usual) / (1.0 - usual))
-        if excess > 0.05:
-            text = f"{len(failed)} of {len(tickets)} tickets it was used on came back"
-            yield FreshnessReason("tickets", excess, tuple(t.ticket_id for t in failed), text)
-    told = find_other_values(known.texts[document.document_id], tickets)
-    if told is not None:
-        ids, text = told
-        yield FreshnessReason("resolution_value", VALUE_WEIGHT, ids, text)
-
-
-def find_other_values(
-    markdown: str, tickets: Sequence[Ticket]
-) -> tuple[tuple[str, ...], str] | None:
-    """A value that resolutions of at least two requesters state otherwise than the document."""
-    sentences = [s.text for s in split_sentences(markdown) if extract_slots(s.text)]
-    votes: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for ticket in tickets:
-        for text in usable_texts(ticket):
-            for told in (s.text for s in split_sentences(text) if extract_slots(s.text)):
-                for sentence in sentences:
-                    if len(telling_words(told) & telling_words(sentence)) < 2:
-                        continue
-                    found = find_disagreement(sentence, told)
-                    if found is not None and found.unit not in ("polarity", "date"):
-                        votes[found.left, found.right][origin_of(ticket)] = ticket.ticket_id
-    strong = [(len(who), pair) for pair, who in votes.items() if len(who) >= 2]
-    if not strong:
-        return None
-    _, (here, there) = max(strong)
-    ids = tuple(sorted(votes[here, there].values()))
-    return ids, f"says {here}, {len(ids)} resolutions say {there}"
 
 
 def _store(connection: Connection, reports: Sequence[FreshnessReport], now: datetime) -> None:

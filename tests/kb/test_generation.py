@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import shutil
@@ -348,4 +349,19 @@ def test_a_closed_index_leaves_no_private_copy_and_the_dead_ones_are_cleared(
     sealed.ask("reset")
     assert not dead.exists()
     sealed.close()
+    assert list((sealed.folder / "runtime").iterdir()) == []
+
+
+def test_a_generation_nobody_reads_any_more_is_let_go_with_its_files(sealed: Knowledge) -> None:
+    sealed.ask("reset")
+    with sealed.database.write() as connection:
+        held = sealed.index.view()
+        connection.execute(text("UPDATE index_state SET active_generation = NULL, last_seq = 999"))
+    sealed.ask("reset")
+    assert held.sealed is not None
+    vector = sealed.encoder.encode(["reset the router"])[0]
+    assert held.nearest_chunks(vector, Audience.PUBLIC, 5)
+    assert len(list((sealed.folder / "runtime").iterdir())) == 1
+    del held
+    gc.collect()
     assert list((sealed.folder / "runtime").iterdir()) == []

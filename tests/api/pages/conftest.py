@@ -9,7 +9,6 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.wiring import Application
-
 from tests.api.pages.factories import Browser, make_application
 
 

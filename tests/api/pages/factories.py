@@ -96,7 +96,7 @@ Everyone whose laptop was set up before 5 October 2026.
 ## What to do
 
 1. Remove BorderGate 3 under **Settings → Apps**.
-2. Restart the laptop. The order matters: remove the old client first, restart, and only then open Corvid Connect.
+2. Restart the laptop. The order matters: remove the old client, restart, then open Corvid Connect.
 3. Open Company Portal → **Devices** and choose **Renew device certificate**.
 4. Wait for the green tick, about four minutes, and connect again.
 
@@ -127,7 +127,7 @@ class _Weekly:
     """Stands in for the measurement before a publication: the pages only show its result."""
 
     def measure_before(self, draft: Draft) -> dict[str, Any]:
-        return {"tickets": len(draft.held_back_ids), "answered_share": 0.12, "note": "<b>before</b>"}
+        return {"tickets": len(draft.held_back_ids), "answered_share": 0.1, "note": "<b>before</b>"}
 
 
 def make_key(application: Application, role: Role = Role.OWNER, owner: str | None = "ines") -> str:
@@ -171,7 +171,7 @@ def store_gap(
     kind: GapKind = GapKind.MISSING,
     title: str = "Corvid Connect stays at Negotiating",
     impact: float = 18.4,
-    reasons: Sequence[str] = ("No article answers it: the best passage covers 9 % of the tickets.",),
+    reasons: Sequence[str] = ("No article answers it: the best passage fits 9 % of the tickets.",),
     weekly_counts: Sequence[int] = (0, 1, 0, 2, 9, 21, 17, 11),
     documents: Sequence[str] = (),
     status: GapStatus = GapStatus.OPEN,
@@ -302,7 +302,7 @@ class Browser:
             self.csrf_token = found[1].split('"')[0]
         return answer
 
-    def post(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> Any:
+    def post(self, path: str, headers: dict[str, str] | None = None, /, **fields: str) -> Any:
         fields = {"csrf_token": self.csrf_token} | fields
         return self.client.post(path, data=fields, headers=headers, follow_redirects=False)
 

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from api.wiring import Application
 from gaps import tables
-from gaps.types import Check, DraftState, GapKind, Refusal
+from gaps.types import Check, DraftState, Gap, GapKind, Refusal
 from kb import articles
 from kb.errors import UnavailableError
 from kb.types import Role, SearchRequest
@@ -24,7 +24,7 @@ from tests.api.pages.factories import (
 
 
 @pytest.fixture
-def gap(kb: Application):  # type: ignore[no-untyped-def]
+def gap(kb: Application) -> Gap:
     return store_gap(kb, "gap_vpn", make_tickets("VPN", VPN_TICKETS))
 
 
@@ -75,7 +75,8 @@ def test_owners_see_their_own_and_editors_see_all(
 
 
 def test_filters_narrow_by_state_and_kind(kb: Application, browser: Browser) -> None:
-    for kind, state in ((GapKind.STALE, DraftState.IN_REVIEW), (GapKind.WRONG, DraftState.CHANGES_ASKED)):
+    waiting, asked = DraftState.IN_REVIEW, DraftState.CHANGES_ASKED
+    for kind, state in ((GapKind.STALE, waiting), (GapKind.WRONG, asked)):
         gap = store_gap(kb, f"gap_{kind}", make_tickets(kind, VPN_TICKETS), kind=kind)
         store_draft(kb, f"drf_{kind}", gap, state=state, title=f"About {kind.value}")
     browser.sign_in(make_key(kb))
@@ -86,8 +87,8 @@ def test_filters_narrow_by_state_and_kind(kb: Application, browser: Browser) -> 
 
 
 def test_a_draft_shows_text_evidence_checks_and_tickets(
-    kb: Application, browser: Browser, gap
-) -> None:  # type: ignore[no-untyped-def]
+    kb: Application, browser: Browser, gap: Gap
+) -> None:
     store_draft(kb, "drf_1", gap)
     browser.sign_in(make_key(kb))
     text = browser.get("/review/drf_1").text
@@ -106,8 +107,8 @@ def test_a_draft_shows_text_evidence_checks_and_tickets(
 
 
 def test_evidence_links_lead_to_tickets_on_the_page(
-    kb: Application, browser: Browser, gap
-) -> None:  # type: ignore[no-untyped-def]
+    kb: Application, browser: Browser, gap: Gap
+) -> None:
     store_draft(kb, "drf_1", gap)
     browser.sign_in(make_key(kb))
     text = browser.get("/review/drf_1").text
@@ -116,16 +117,16 @@ def test_evidence_links_lead_to_tickets_on_the_page(
         assert f'id="{anchor}"' in text
 
 
-def test_a_changed_article_is_compared_by_word(kb: Application, browser: Browser, gap) -> None:  # type: ignore[no-untyped-def]
+def test_a_changed_article_is_compared_by_word(kb: Application, browser: Browser, gap: Gap) -> None:
     store_draft(kb, "drf_1", gap, document_id="vpn", base_version=1, markdown=CHANGED_ARTICLE)
     browser.sign_in(make_key(kb))
     text = browser.get("/review/drf_1").text
-    assert "<del>12 </del><ins>8 </ins>" in text
+    assert "<del>12</del><ins>8</ins>" in text
 
 
 def test_approving_publishes_and_the_next_search_serves_it(
-    kb: Application, browser: Browser, gap
-) -> None:  # type: ignore[no-untyped-def]
+    kb: Application, browser: Browser, gap: Gap
+) -> None:
     draft = store_draft(kb, "drf_1", gap)
     browser.sign_in(make_key(kb))
     answer = browser.post("/review/drf_1/decision", decision="approve", draft_hash=draft.draft_hash)
@@ -139,7 +140,7 @@ def test_approving_publishes_and_the_next_search_serves_it(
     assert browser.get("/articles/vpn-corvid").status_code == 200
 
 
-def test_an_edited_text_is_what_is_published(kb: Application, browser: Browser, gap) -> None:  # type: ignore[no-untyped-def]
+def test_an_edited_text_is_what_is_published(kb: Application, browser: Browser, gap: Gap) -> None:
     draft = store_draft(kb, "drf_1", gap)
     browser.sign_in(make_key(kb))
     text = draft.markdown.replace("about four minutes", "up to ten minutes")
@@ -147,14 +148,14 @@ def test_an_edited_text_is_what_is_published(kb: Application, browser: Browser, 
         "/review/drf_1/decision", decision="edit", draft_hash=draft.draft_hash,
         markdown=text.replace("\n", "\r\n"),
     )  # fmt: skip
-    assert answer.status_code in (303, 503), answer.text
+    assert answer.status_code == 303
     with kb.database.read() as connection:
         published = articles.read_version(connection, "vpn-corvid", 1).markdown
     assert "up to ten minutes" in published
     assert "\r" not in published
 
 
-def test_a_preview_saves_nothing(kb: Application, browser: Browser, gap) -> None:  # type: ignore[no-untyped-def]
+def test_a_preview_saves_nothing(kb: Application, browser: Browser, gap: Gap) -> None:
     store_draft(kb, "drf_1", gap)
     browser.sign_in(make_key(kb))
     answer = browser.post("/review/drf_1/preview", markdown="Some **new** words <script>x</script>")
@@ -164,27 +165,29 @@ def test_a_preview_saves_nothing(kb: Application, browser: Browser, gap) -> None
         assert "new words" not in connection.execute(select(tables.drafts.c.markdown)).scalar_one()
 
 
-@pytest.mark.parametrize(("decision", "state"), [("reject", "rejected"), ("ask_changes", "changes_asked")])
+@pytest.mark.parametrize(
+    ("decision", "state"), [("reject", "rejected"), ("ask_changes", "changes_asked")]
+)
 def test_turning_down_needs_a_reason(
-    kb: Application, browser: Browser, gap, decision: str, state: str
-) -> None:  # type: ignore[no-untyped-def]
+    kb: Application, browser: Browser, gap: Gap, decision: str, state: str
+) -> None:
     draft = store_draft(kb, "drf_1", gap)
     browser.sign_in(make_key(kb))
     form = {"decision": decision, "draft_hash": draft.draft_hash}
     answer = browser.post("/review/drf_1/decision", reason="  ", **form)
     assert answer.status_code == 400
     assert "Say why" in answer.text
-    answer = browser.post("/review/drf_1/decision", reason="The <b>second</b> step is wrong.", **form)
+    answer = browser.post("/review/drf_1/decision", reason="Step <b>two</b> is wrong.", **form)
     assert answer.status_code == 303
     text = browser.get("/review/drf_1").text
-    assert "The &lt;b&gt;second&lt;/b&gt; step is wrong." in text
+    assert "Step &lt;b&gt;two&lt;/b&gt; is wrong." in text
     with kb.database.read() as connection:
         assert connection.execute(select(tables.drafts.c.state)).scalar_one() == state
 
 
 def test_a_draft_changed_meanwhile_is_shown_with_both_texts(
-    kb: Application, browser: Browser, gap
-) -> None:  # type: ignore[no-untyped-def]
+    kb: Application, browser: Browser, gap: Gap
+) -> None:
     draft = store_draft(kb, "drf_1", gap)
     browser.sign_in(make_key(kb))
     with kb.database.write() as connection:
@@ -205,8 +208,8 @@ def test_a_draft_changed_meanwhile_is_shown_with_both_texts(
 
 
 def test_an_edit_overtaken_by_another_keeps_the_persons_text(
-    kb: Application, browser: Browser, gap
-) -> None:  # type: ignore[no-untyped-def]
+    kb: Application, browser: Browser, gap: Gap
+) -> None:
     draft = store_draft(kb, "drf_1", gap)
     browser.sign_in(make_key(kb))
     answer = browser.post(
@@ -217,8 +220,10 @@ def test_an_edit_overtaken_by_another_keeps_the_persons_text(
     assert "My careful words." in answer.text
 
 
-def test_an_article_changed_meanwhile_is_shown(kb: Application, browser: Browser, gap) -> None:  # type: ignore[no-untyped-def]
-    draft = store_draft(kb, "drf_1", gap, document_id="vpn", base_version=1, markdown=CHANGED_ARTICLE)
+def test_an_article_changed_meanwhile_is_shown(kb: Application, browser: Browser, gap: Gap) -> None:
+    draft = store_draft(
+        kb, "drf_1", gap, document_id="vpn", base_version=1, markdown=CHANGED_ARTICLE
+    )
     file = kb.root / "articles" / "vpn.md"
     file.write_text(file.read_text().replace("20 seconds", "a minute"))
     list(kb.sync_sources())
@@ -230,7 +235,7 @@ def test_an_article_changed_meanwhile_is_shown(kb: Application, browser: Browser
     assert "minute" in answer.text
 
 
-def test_a_red_check_takes_the_approval_away(kb: Application, browser: Browser, gap) -> None:  # type: ignore[no-untyped-def]
+def test_a_red_check_takes_the_approval_away(kb: Application, browser: Browser, gap: Gap) -> None:
     draft = store_draft(kb, "drf_1", gap, checks=[Check("personal_data", "red", "holds 1 email")])
     browser.sign_in(make_key(kb))
     assert 'value="approve"' not in browser.get("/review/drf_1").text
@@ -239,7 +244,7 @@ def test_a_red_check_takes_the_approval_away(kb: Application, browser: Browser, 
     assert "personal_data" in answer.text
 
 
-def test_rolling_back_asks_first(kb: Application, browser: Browser, gap) -> None:  # type: ignore[no-untyped-def]
+def test_rolling_back_asks_first(kb: Application, browser: Browser, gap: Gap) -> None:
     draft = store_draft(kb, "drf_1", gap)
     browser.sign_in(make_key(kb))
     assert browser.get("/review/drf_1/rollback").status_code == 409
@@ -250,9 +255,18 @@ def test_rolling_back_asks_first(kb: Application, browser: Browser, gap) -> None
     assert browser.get("/articles/vpn-corvid").status_code == 404
 
 
-def test_a_refusal_shows_its_questions(kb: Application, browser: Browser, gap) -> None:  # type: ignore[no-untyped-def]
+def test_a_refusal_shows_its_questions(kb: Application, browser: Browser, gap: Gap) -> None:
     refusal = Refusal("Only two people solved it.", ("Which <version> is it?", "Who may renew?"))
-    store_draft(kb, "drf_1", gap, state=DraftState.REFUSED, markdown="", statements=(), checks=(), refused=refusal)
+    store_draft(
+        kb,
+        "drf_1",
+        gap,
+        state=DraftState.REFUSED,
+        markdown="",
+        statements=(),
+        checks=(),
+        refused=refusal,
+    )
     browser.sign_in(make_key(kb))
     text = browser.get("/review/drf_1").text
     assert "Which &lt;version&gt; is it?" in text
@@ -260,8 +274,8 @@ def test_a_refusal_shows_its_questions(kb: Application, browser: Browser, gap) -
 
 
 def test_a_draft_is_asked_for_from_an_open_gap(
-    kb: Application, browser: Browser, gap, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
+    kb: Application, browser: Browser, gap: Gap, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
     monkeypatch.setattr(
         kb.desk, "create_draft",
@@ -275,8 +289,8 @@ def test_a_draft_is_asked_for_from_an_open_gap(
 
 
 def test_what_belongs_to_someone_else_is_refused(
-    kb: Application, open_browser: Callable[..., Browser], gap
-) -> None:  # type: ignore[no-untyped-def]
+    kb: Application, open_browser: Callable[..., Browser], gap: Gap
+) -> None:
     draft = store_draft(kb, "drf_1", gap)
     open_gap = store_gap(kb, "gap_open", make_tickets("O", VPN_TICKETS[:2]))
     tom = open_browser()
@@ -312,15 +326,15 @@ def test_what_belongs_to_someone_else_is_refused(
     ],
 )
 def test_every_form_needs_the_token_and_this_origin(
-    kb: Application, browser: Browser, gap, path: str
-) -> None:  # type: ignore[no-untyped-def]
+    kb: Application, browser: Browser, gap: Gap, path: str
+) -> None:
     draft = store_draft(kb, "drf_1", gap)
     form = {"decision": "approve", "draft_hash": draft.draft_hash, "version": "1"}
     assert browser.post(path, **form).status_code == 303
     browser.sign_in(make_key(kb))
     assert browser.post(path, **form | {"csrf_token": "forged"}).status_code == 403
     evil = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
-    assert browser.post(path, headers=evil, **form).status_code == 403
+    assert browser.post(path, evil, **form).status_code == 403
     with kb.database.read() as connection:
         assert connection.execute(select(tables.reviews)).all() == []
 
@@ -372,7 +386,9 @@ def test_pages_are_not_cached_and_run_nothing(kb: Application, browser: Browser)
     assert " style=" not in answer.text
 
 
-def test_an_outage_is_a_page(kb: Application, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_is_a_page(
+    kb: Application, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     browser.sign_in(make_key(kb))
 
     def fail(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""Builders shared by the tests of drafting and operating: a desk with a real database and folder."""
+"""Builders for the tests of drafting and operating: a desk with a real database and folder."""
 
 from __future__ import annotations
 
@@ -121,9 +121,7 @@ class Desk:
                     authority=authority, audience=Audience.INTERNAL, owner="ines",
                     review_every_days=180,
                 )  # fmt: skip
-            repository.write_gap_run(
-                connection, "run_1", at=NOW, since=None, until=None, report={}
-            )
+            repository.write_gap_run(connection, "run_1", at=NOW, since=None, until=None, report={})
 
     def close(self) -> None:
         self.index.close()
@@ -142,7 +140,10 @@ class Desk:
         present = file.read_bytes() if file.exists() else None
         if present is not None and change.base is not None:
             text = render_changed_article(
-                present.decode(), change.markdown, title=change.title, verified_at=change.verified_at
+                present.decode(),
+                change.markdown,
+                title=change.title,
+                verified_at=change.verified_at,
             )
         else:
             said = Metadata(
@@ -183,9 +184,7 @@ class Desk:
         parts = chunk_document(parsed)
         self.embed(parts)
         with self.database.write() as connection:
-            articles.write_version(
-                connection, parsed, parts, now=now, author="sync", reason="test"
-            )
+            articles.write_version(connection, parsed, parts, now=now, author="sync", reason="test")
 
     def add_gap(self, tickets: Sequence[Ticket], **said: Any) -> Gap:
         gap = make_gap(tickets, **said)

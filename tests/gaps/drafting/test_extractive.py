@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaps.drafting.evidence import collect_evidence, usable_texts
-from gaps.drafting.extractive import WrittenArticle, write_article
-from gaps.drafting.wording import as_instruction, split_actions, split_inline_numbers
+from gaps.drafting.writing.evidence import collect_evidence, usable_texts
+from gaps.drafting.writing.extractive import WrittenArticle, write_article
+from gaps.drafting.writing.wording import as_instruction, split_actions, split_inline_numbers
 from gaps.types import GapKind, Refusal, Ticket, TicketStatus
 from kb.encoder import HashingEncoder
 from kb.types import Audience

@@ -133,7 +133,7 @@ HARMLESS = [
     "Temperature is < 5 degrees or > 30 degrees.",
     "Choose \\\\vault\\<team> in the list.",
     "See https://help.fennmark.example/hub-offline for the lights.",
-    "Tick the box \"Use company DNS\" and reconnect.",
+    'Tick the box "Use company DNS" and reconnect.',
     "The file holds all orders of the month.",
     "Your data: download it under Account → Privacy.",
     "Het apparaat start opnieuw op, wacht vijf minuten.",

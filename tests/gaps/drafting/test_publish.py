@@ -63,9 +63,7 @@ def roll_back(desk: Desk, publication: Publication, **said: Any) -> Publication:
         "now": NOW,
         "prepare": desk.prepare,
     }
-    return rollback_publication(
-        desk.database, publication.publication_id, **{**basics, **said}
-    )
+    return rollback_publication(desk.database, publication.publication_id, **{**basics, **said})
 
 
 def state_of(desk: Desk, draft: Draft) -> DraftState:
@@ -418,9 +416,7 @@ def test_rolling_back_a_change_serves_the_previous_text_again(desk: Desk) -> Non
     roll_back(desk, publication)
     assert desk.version_of("refund-how-to") == 3
     with desk.database.read() as connection:
-        texts = [
-            articles.read_version(connection, "refund-how-to", v).markdown for v in (1, 2, 3)
-        ]
+        texts = [articles.read_version(connection, "refund-how-to", v).markdown for v in (1, 2, 3)]
     assert texts[0] == texts[2] != texts[1]
     assert "14 days" in (desk.folder / "refund-how-to.md").read_text()
     assert desk.is_synced(draft)

@@ -11,27 +11,28 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gaps.drafting.evidence import Evidence, EvidencePack, collect_evidence, usable_texts
-from gaps.drafting.extractive import CORROBORATION, WrittenArticle, write_article
 from gaps.drafting.hostile import is_hostile
-from gaps.drafting.merging import cite_members
-from gaps.drafting.questions import ask_about_change
-from gaps.drafting.symptoms import shared_wordings
+from gaps.drafting.writing.evidence import (
+    Evidence,
+    EvidencePack,
+    collect_evidence,
+    origin_of,
+    usable_texts,
+)
+from gaps.drafting.writing.extractive import CORROBORATION, WrittenArticle, write_article
+from gaps.drafting.writing.merging import cite_members, merge_sentences
+from gaps.drafting.writing.questions import ask_about_change
+from gaps.drafting.writing.symptoms import shared_wordings
 from gaps.types import Citation, Gap, GapKind, Refusal, Statement, Ticket
 from kb.ports import Encoder
-from kb.statements import (
-    Sentence,
-    content_words,
-    extract_slots,
-    find_disagreement,
-    mask_values,
-    plain_text,
-    split_sentences,
-)
+from kb.quantities import extract_slots, plain_text
+from kb.statements import Sentence, content_words, find_disagreement, mask_values, split_sentences
 from kb.types import StoredChunk
 
 ALIGNED = 0.55
 """Cosine (values masked) from which on evidence speaks of an article's sentence."""
+ALIGNED_ADVICE = 0.35
+"""Cosine from which on an instruction may stand in the place of denied advice (MiniLM)."""
 _GONE = re.compile(
     r"\b(?:no longer (?:exists?|needed|used|works?|recommended|available)|(?:was|is|has been"
     r"|were|are) (?:taken"
@@ -39,6 +40,19 @@ _GONE = re.compile(
     r"|(?:has|have)"
     r" gone|out of date|not (?:use|recommend\w*)|never use|instead of|rather than"
     r"|not needed any ?more)\b",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(
+    r"\b(?:no|not|never|without|instead of|rather than|cause(?: is| was)?:?|because of)"
+    r"\s+(?:use|using|the|any|a|an)?\s*([a-z-]{4,})"
+    r"|\b([A-Za-z-]{4,})(?:\s+\w+){0,2}\s+(?:must not|should not|may not|can(?:no|['’])t"
+    r"|(?:is|are) not"
+    r"|(?:is|are) read wrongly|misreads?|do(?:es)? not work|hold a different|(?:is|are) wrong)\b"
+    r"|\b(?:replace|swap|exchange)d?\s+(?:the\s+)?([a-z-]{4,})[^.,;]{0,20}\s(?:by|for|with)\b",
+    re.IGNORECASE,
+)
+_ADVISES = re.compile(
+    r"\b(?:recommend|use|choose|take|prefer|best|should|advise|suitable|need|enter|open|go to)\b",
     re.IGNORECASE,
 )
 _LIST = re.compile(
@@ -150,57 +164,99 @@ def _gone_edits(
     pack: EvidencePack,
     similarity: Encoder,
 ) -> list[_Edit]:
-    """What several people say is gone: the steps that rest on it, else the sentence."""
-    failing = _failing_sentences(markdown, tickets, pack, similarity)
-    if not failing:
-        return []
-    written = write_article(gap, tickets, stronger, similarity)
-    if isinstance(written, Refusal):
-        return []
-    steps = _steps_of(written)
-    if not steps:
-        return []
-    text, statements = steps
-    for block in _LIST.finditer(markdown):
-        if any(block.start() <= s.start < block.end() for s in failing):
-            tail = "\n" if block.group().endswith("\n") else ""
-            first = _Edit(block.start(), block.end(), text.rstrip("\n") + tail, statements[0])
-            # Further statements stand in the same replaced list.
-            return [first, *(_Edit(block.end(), block.end(), "", s) for s in statements[1:])]
-    sentence = failing[0]
-    best = statements[0]
-    return [_Edit(sentence.start, sentence.start + len(sentence.text), best.text, best)]
+    """What several people say is gone or wrong: the steps that rest on it, else the sentence."""
+    told = _told_denials(tickets)
+    failing = _failing_steps(markdown, tickets, told)
+    if failing:
+        written = write_article(gap, tickets, stronger, similarity)
+        steps = _steps_of(written) if isinstance(written, WrittenArticle) else None
+        for block in _LIST.finditer(markdown):
+            if steps and any(block.start() <= s.start < block.end() for s in failing):
+                return _replace_steps(block, *steps)
+    denied = _denied_sentences(markdown, told)
+    return _replace_sentences(denied, pack, similarity)
 
 
-def _failing_sentences(
-    markdown: str, tickets: Sequence[Ticket], pack: EvidencePack, similarity: Encoder
+def _replace_steps(block: re.Match[str], text: str, statements: Sequence[Statement]) -> list[_Edit]:
+    tail = "\n" if block.group().endswith("\n") else ""
+    first = _Edit(block.start(), block.end(), text.rstrip("\n") + tail, statements[0])
+    # Further statements stand in the same replaced list.
+    return [first, *(_Edit(block.end(), block.end(), "", s) for s in statements[1:])]
+
+
+def _told_denials(tickets: Sequence[Ticket]) -> list[tuple[str, str]]:
+    """Who says of what that it is gone, wrong or not to be used; agents' texts only."""
+    return [
+        (origin_of(ticket), sentence.text)
+        for ticket in tickets
+        for text in usable_texts(ticket)
+        if not is_hostile(text)
+        for sentence in split_sentences(text)
+        if _GONE.search(sentence.text) or _DENIED.search(sentence.text)
+    ]
+
+
+def _failing_steps(
+    markdown: str, tickets: Sequence[Ticket], told: Sequence[tuple[str, str]]
 ) -> list[Sentence]:
-    """Sentences naming an address or thing that at least two people's resolutions call gone."""
-    told: list[tuple[str, str]] = []
-    for ticket in tickets:
-        for text in usable_texts(ticket):
-            if is_hostile(text):
-                continue
-            told += [
-                (ticket.requester or ticket.ticket_id, s.text)
-                for s in split_sentences(text)
-                if _GONE.search(s.text)
-            ]
-    if len({who for who, _ in told}) < CORROBORATION:
+    """Numbered steps at an address no resolution uses any more, where people say it is gone."""
+    people = {who for who, text in told if _GONE.search(text)}
+    if len(people) < CORROBORATION:
         return []
+    used = _replaced_addresses(tickets)
+    return [
+        s
+        for s in split_sentences(markdown)
+        if s.numbered and {a.rstrip("./") for a in _ADDRESS.findall(s.text)} - used
+    ]
+
+
+def _denied_sentences(markdown: str, told: Sequence[tuple[str, str]]) -> list[Sentence]:
+    """Sentences that advise what at least two people's resolutions deny by name."""
+    people: dict[str, set[str]] = {}
+    for who, text in told:
+        for match in _DENIED.finditer(text):
+            for word in content_words(" ".join(g for g in match.groups() if g)):
+                people.setdefault(word, set()).add(who)
+    denied = {word for word, who in people.items() if len(who) >= CORROBORATION and len(word) > 3}
     sentences = split_sentences(markdown)
-    vectors = similarity.encode([plain_text(s.text) for s in sentences])
-    gone = similarity.encode([plain_text(text) for _, text in told])
-    similar = vectors @ gone.T
-    replaced = _replaced_addresses(tickets)
-    scored = []
+    found = []
+    for sentence in sentences:
+        words = content_words(sentence.text) & denied
+        # A word all over the article is its subject, not the advice that failed.
+        telling = [w for w in words if sum(w in content_words(s.text) for s in sentences) <= 3]
+        if telling and not _GONE.search(sentence.text) and _ADVISES.search(sentence.text):
+            found.append(sentence)
+    return found
+
+
+def _replace_sentences(
+    sentences: Sequence[Sentence], pack: EvidencePack, similarity: Encoder
+) -> list[_Edit]:
+    """Each sentence replaced by what corroborated instructions say nearest to it."""
+    if not sentences:
+        return []
+    vectors = similarity.encode([plain_text(e.instruction or e.quote) for e in pack.sentences])
+    points = [
+        p
+        for p in merge_sentences(pack.sentences, vectors)
+        if p.best.instruction and len(p.requesters) >= CORROBORATION
+    ]
+    wanted = similarity.encode([plain_text(s.text) for s in sentences])
+    edits = []
     for row, sentence in enumerate(sentences):
-        people = {told[j][0] for j in range(len(told)) if similar[row, j] >= 0.35}
-        addresses = {a.rstrip("./") for a in _ADDRESS.findall(sentence.text)} - replaced
-        if len(people) >= CORROBORATION or (addresses and sentence.numbered):
-            scored.append((bool(addresses), len(people), -row, sentence))
-    scored.sort(key=lambda s: (s[0], s[1], s[2]), reverse=True)
-    return [s[3] for s in scored]
+        near = [
+            (float(wanted[row] @ vectors[p.place]) + 0.02 * len(p.requesters), -p.place, p)
+            for p in points
+        ]
+        if not near or max(near)[0] < ALIGNED_ADVICE:
+            continue
+        best = max(near)[2]
+        text = best.best.instruction or ""
+        points.remove(best)
+        statement = Statement(text, cite_members(best.members, best.best))
+        edits.append(_Edit(sentence.start, sentence.start + len(sentence.text), text, statement))
+    return edits
 
 
 def _replaced_addresses(tickets: Sequence[Ticket]) -> set[str]:
@@ -216,12 +272,17 @@ def _replaced_addresses(tickets: Sequence[Ticket]) -> set[str]:
 
 
 def _steps_of(written: WrittenArticle) -> tuple[str, tuple[Statement, ...]] | None:
-    """The first numbered list of a written article with the statements it holds."""
+    """The first numbered list of a written article, led by what agents did before it, with the
+    statements it holds."""
     block = _LIST.search(written.markdown)
     if block is None:
         return None
     held = tuple(s for s in written.statements if s.text in block.group())
-    return (block.group(), held) if held else None
+    if not held:
+        return None
+    before = tuple(s for s in written.statements if s.text.startswith("Solved before: "))
+    lead = "".join(f"{s.text}\n\n" for s in before)
+    return lead + block.group(), (*before, *held)
 
 
 def _add_wordings(
@@ -233,7 +294,7 @@ def _add_wordings(
     similarity: Encoder,
 ) -> WrittenArticle | Refusal:
     """One line in the requesters' words above the text, so that they find it."""
-    words = shared_wordings(pack, similarity)
+    words = shared_wordings(pack, similarity, unlike=f"{title} {markdown}")
     if not words:
         why = "requesters have no wording in common that the article could take up"
         return ask_about_change(gap, why, document_id)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gaps.drafting.evidence import EvidencePack, common_words
 from gaps.drafting.hostile import is_hostile
+from gaps.drafting.writing.evidence import EvidencePack, common_words
 from gaps.types import Gap
 from kb.ports import Encoder, Vectors
 from kb.redaction import mask_personal_data
@@ -50,11 +50,13 @@ def choose_title(gap: Gap, pack: EvidencePack, encoder: Encoder) -> str:
 
     def worth(place: int) -> float:
         words = re.findall(r"[^\W_]{2,}", candidates[place].lower())
-        known = np.mean([min(1.0, 3 * shared[w] / people) for w in words]) if words else 0.0
+        shares = [min(1.0, 3 * shared[w] / people) for w in words] or [0.0]
+        # The rarest word counts as much as all together: it names one case of several.
+        known = (np.mean(shares) + min(shares)) / 2
         length = 0.1 if 4 <= len(words) <= 9 else 0.0
         # A code or a colon names one case of several.
         narrow = 0.3 if re.search(r"[A-Z]+-?\d|[:/\\]", candidates[place]) else 0.0
-        return float(vectors[place] @ centre) + 0.3 * float(known) + length - narrow
+        return float(vectors[place] @ centre) + 0.4 * float(known) + length - narrow
 
     best = max(range(len(candidates)), key=lambda place: (worth(place), -place))
     return _fit(candidates[best])
@@ -70,9 +72,22 @@ def describe_symptoms(gap: Gap, pack: EvidencePack, encoder: Encoder) -> list[st
     return lines
 
 
-def shared_wordings(pack: EvidencePack, encoder: Encoder) -> list[str]:
-    """Short wordings that at least two independent requesters have in common, commonest first."""
+def shared_wordings(
+    pack: EvidencePack, encoder: Encoder, *, unlike: str | None = None
+) -> list[str]:
+    """Short wordings that at least two independent requesters have in common, commonest first.
+
+    Args:
+        pack: What was collected.
+        encoder: Compares wordings.
+        unlike: Only wordings with a word that several people use and this text lacks.
+    """
     safe = set(_safe_wordings(pack))
+    if unlike is not None:
+        known = set(re.findall(r"[^\W_]{2,}", unlike.lower()))
+        shared = common_words(pack.wordings)
+        telling = {w for w, people in shared.items() if people >= 3 and len(w) > 3} - known
+        safe = {t for t in safe if telling & set(re.findall(r"[^\W_]{2,}", t.lower()))}
     wordings = [(who, text) for who, text in pack.wordings if text in safe]
     if not wordings:
         return []

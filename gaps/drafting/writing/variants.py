@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gaps.drafting.hostile import is_hostile
-from gaps.drafting.merging import Point
+from gaps.drafting.writing.merging import Point
 from gaps.types import Ticket
-from kb.statements import plain_text
+from kb.quantities import plain_text
 
 SHARED_TICKETS = 0.5
 """Overlap of two points' tickets from which on they are one procedure."""

@@ -12,27 +12,29 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gaps.drafting.evidence import EvidencePack, collect_evidence
-from gaps.drafting.merging import (
+from gaps.drafting.writing.evidence import EvidencePack, collect_evidence
+from gaps.drafting.writing.merging import (
     Point,
     choose_diverse,
     cite_members,
     drop_alternatives,
     merge_sentences,
 )
-from gaps.drafting.questions import ask_owner
-from gaps.drafting.symptoms import choose_title, describe_symptoms
-from gaps.drafting.variants import Variant, group_variants
-from gaps.drafting.wording import finish_sentence, split_actions
+from gaps.drafting.writing.questions import ask_owner
+from gaps.drafting.writing.symptoms import choose_title, describe_symptoms
+from gaps.drafting.writing.variants import Variant, group_variants
+from gaps.drafting.writing.wording import finish_sentence, split_actions
 from gaps.types import Gap, GapKind, Refusal, Statement, Ticket
 from kb.ports import Encoder, Vectors
-from kb.statements import plain_text
+from kb.quantities import plain_text
 from kb.types import StoredChunk
 
 MIN_REQUESTERS = 3
 """Independent requesters with a usable resolution below which nothing is written."""
 CORROBORATION = 2
 """Independent requesters who must say the same for a step to be used."""
+TOLD_REQUESTERS = 3
+"""People for whom agents must have done the same before it is told to others."""
 MAX_POINTS = 24
 _ESCALATION = re.compile(
     r"\b(?:e?-?mail|contact|call|ask|ring|escalate|report|write to|raise)\b.*(?:@|\bteam\b"
@@ -82,7 +84,13 @@ def write_article(
         return ask_owner(gap, "no step is confirmed by two independent people", pack.sentences)
     chosen = choose_diverse(steps, vectors, MAX_POINTS)
     facts = [p for p in points if p.best.states_fact and p.best.kind == "ticket"]
-    return _compose(gap, pack, chosen, facts, vectors, similarity)
+    told = [p for p in points if len(p.requesters) >= TOLD_REQUESTERS and _is_told(p)]
+    return _compose(gap, pack, chosen, [*facts, *told], vectors, similarity)
+
+
+def _is_told(point: Point) -> bool:
+    best = point.best
+    return best.instruction is None and not best.states_fact and best.kind == "ticket"
 
 
 def is_corroborated(point: Point) -> bool:
@@ -113,7 +121,7 @@ def _compose(
     if facts:
         lines += ["## Good to know", ""]
         for point in sorted(facts, key=lambda p: (-len(p.requesters), p.place))[:4]:
-            text = finish_sentence(plain_text(point.best.quote))
+            text = say_fact(point)
             lines.append(f"- {text}")
             statements.append(Statement(text, cite_members(point.members, point.best)))
         lines.append("")
@@ -128,6 +136,12 @@ def _compose(
             statements.append(Statement(text, cite_members(point.members, point.best)))
         lines.append("")
     return WrittenArticle(title, "\n".join(lines).strip() + "\n", tuple(statements))
+
+
+def say_fact(point: Point) -> str:
+    """A fact as it is; what agents did for people as a quotation, because no reader can do it."""
+    text = finish_sentence(plain_text(point.best.quote))
+    return f"Solved before: “{text}”" if _is_told(point) else text
 
 
 def _write_variant(variant: Variant, statements: list[Statement], *, alone: bool) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gaps.drafting.evidence import Evidence
+from gaps.drafting.writing.evidence import Evidence
 from gaps.types import Gap, GapKind, Refusal
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import AgglomerativeClustering
 
-from gaps.drafting.evidence import Evidence, anchors
+from gaps.drafting.writing.evidence import Evidence, anchors
 from gaps.types import Citation
 from kb.ports import Vectors
 from kb.statements import find_disagreement
@@ -132,13 +132,18 @@ def _point(
     return Point(tuple(members), sentences[best], relevance, position, best)
 
 
+_POINTS_BACK = re.compile(
+    r"(?:\S+\s){1,4}(?:it|them|this|that)\b|.*\bwith (?:it|this|that)\b", re.IGNORECASE
+)
+
+
 def _mood(member: Evidence) -> float:
     """How well a sentence can stand in an article: told to do, a fact, told as a story."""
     if member.instruction is None:
         return 0.3 if member.states_fact else 0.0
     if member.instruction.startswith("Go to ") and not member.quote.lower().startswith("go to"):
         return 0.35
-    if re.match(r"(?:\S+\s){1,4}(?:it|them|this|that)\b", member.instruction):
+    if _POINTS_BACK.match(member.instruction):
         return 0.35
     written = member.quote[:12].lower() == member.instruction[:12].lower()
     return 0.55 if written else 0.45

@@ -95,6 +95,7 @@ _NARRATIVE = re.compile(
 )
 _PAST_ANYWHERE = re.compile(rf"\b(?:{'|'.join(v for v in _PAST if v not in ('set', 'reset'))})\b")
 _QUOTED = re.compile(r"[\"“«][^\"”»]{1,60}[\"”»]|\*\*[^*]{1,60}\*\*|`[^`]{1,60}`")
+_ONE_PERSON = re.compile(r"\b(?:he|she|his|her|him|hers|the (?:customer|user|colleague))\b", re.I)
 _FIRST_PERSON = re.compile(
     r"\b(?:I|I'm|I've|I'll|I'd|me|my|mine|myself)\b|\b(?:I|we)['’](?:ve|ll|d|m|re)\b"
     r"|\b[Ww]e (?:have|had|did|will|are|were|called|checked|gave|issued|verified|went|sent"
@@ -122,6 +123,8 @@ def as_instruction(text: str) -> str | None:
     if wish:
         said = wish.group("rest")
     unquoted = _QUOTED.sub("", said)
+    if _ONE_PERSON.search(unquoted):
+        return None
     if _NARRATIVE.search(unquoted) or _PAST_ANYWHERE.search(unquoted):
         return None
     if _commands(said):

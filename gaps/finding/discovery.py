@@ -1,0 +1,155 @@
+"""The tickets of one run to topics: which tickets belong together, under which name and id."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gaps.drafting.hostile import is_hostile
+from gaps.finding import naming, topics
+from gaps.finding.clustering import Cluster, Point, cluster_points, form_cluster
+from gaps.types import Coverage, Ticket, Topic
+from kb.ports import Vectors
+
+NEAR_QUANTILE = 0.25
+"""A served ticket is near a topic when it is closer than the farthest quarter of the topic's."""
+FEWEST_HOLDERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The tickets a run reads."""
+
+    tickets: Mapping[str, Ticket]
+    vectors: Mapping[str, Vectors]
+    coverage: Mapping[str, Coverage]
+    """Of the unresolved tickets."""
+    served: tuple[Ticket, ...]
+    """The tickets an article answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTopic:
+    """A topic of this run."""
+
+    topic: Topic
+    cluster: Cluster
+    tickets: tuple[Ticket, ...]
+    """Most central first."""
+    served: tuple[Ticket, ...]
+    unknown_terms: Mapping[str, tuple[str, ...]]
+
+
+def discover_topics(
+    window: Window,
+    known: Mapping[str, Sequence[str]],
+    find_unknown: Callable[[set[str]], set[str]],
+) -> list[FoundTopic]:
+    """Group, name and identify.
+
+    A ticket that gives orders to its reader is no evidence of anything and is left out.
+
+    Args:
+        window: What was read.
+        known: Ticket ids of the stored topics by id.
+        find_unknown: Of some terms, those no document holds.
+
+    Returns:
+        Topics with at least three distinct requesters, by id.
+    """
+    believable = [
+        window.tickets[key]
+        for key in sorted(window.coverage)
+        if not is_hostile(f"{window.tickets[key].subject}\n{window.tickets[key].body}")
+    ]
+    requesters = {key: requester_of(t) for key, t in window.tickets.items()}
+    terms = {key: naming.ticket_terms(ticket) for key, ticket in window.tickets.items()}
+    groups = [frozenset(cluster.ticket_ids) for cluster in _cluster(believable, window.vectors)]
+    groups = topics.group_by_failed_article(groups, _failed_on(believable, window), requesters)
+    holders = _unknown_holders(believable, terms, requesters, find_unknown)
+    groups = topics.merge_by_markers(groups, holders, requesters)
+    matched = topics.match_topics(groups, known)
+    named = naming.distinguishing_terms([group for _, group in matched], terms, requesters)
+    return [
+        _describe(topic_id, group, names, window, holders)
+        for (topic_id, group), names in zip(matched, named, strict=True)
+    ]
+
+
+def requester_of(ticket: Ticket) -> str:
+    """Who asked; a ticket without a requester is somebody's of their own."""
+    return ticket.requester or f"ticket {ticket.ticket_id}"
+
+
+def _cluster(tickets: Sequence[Ticket], vectors: Mapping[str, Vectors]) -> list[Cluster]:
+    if not tickets:
+        return []
+    points = [
+        Point(t.ticket_id, requester_of(t), hashlib.sha256(t.question.encode()).hexdigest())
+        for t in tickets
+    ]
+    return cluster_points(points, np.stack([vectors[t.ticket_id] for t in tickets]))
+
+
+def _failed_on(tickets: Sequence[Ticket], window: Window) -> dict[str, str]:
+    """The article each unresolved ticket was answered with in vain."""
+    linked = {t.ticket_id: window.coverage[t.ticket_id].linked_live for t in tickets}
+    return {key: articles[0] for key, articles in linked.items() if articles}
+
+
+def _unknown_holders(
+    tickets: Sequence[Ticket],
+    terms: Mapping[str, frozenset[str]],
+    requesters: Mapping[str, str],
+    find_unknown: Callable[[set[str]], set[str]],
+) -> dict[str, tuple[str, ...]]:
+    """Ticket ids by single word of three people that no document knows."""
+    held: defaultdict[str, list[str]] = defaultdict(list)
+    for ticket in tickets:
+        for term in terms[ticket.ticket_id]:
+            if " " not in term and "'" not in term and "’" not in term:
+                held[term].append(ticket.ticket_id)
+    common = {t for t, ids in held.items() if len({requesters[i] for i in ids}) >= FEWEST_HOLDERS}
+    return {term: tuple(sorted(held[term])) for term in sorted(find_unknown(common))}
+
+
+def _describe(
+    topic_id: str,
+    group: frozenset[str],
+    names: tuple[str, ...],
+    window: Window,
+    holders: Mapping[str, tuple[str, ...]],
+) -> FoundTopic:
+    ids = sorted(group)
+    matrix = np.stack([window.vectors[key] for key in ids])
+    cluster = form_cluster(ids, matrix)
+    tickets = tuple(window.tickets[key] for key in cluster.ticket_ids)
+    least = float(np.quantile(matrix @ cluster.centroid, NEAR_QUANTILE))
+    served = tuple(
+        ticket
+        for ticket in window.served
+        if ticket.ticket_id not in group
+        and float(window.vectors[ticket.ticket_id] @ cluster.centroid) >= least
+    )
+    said = {word for name in names for word in name.split()}
+    unknown = {
+        term: tuple(key for key in found if key in group)
+        for term, found in holders.items()
+        if term in said and sum(key in group for key in found) >= FEWEST_HOLDERS
+    }
+    topic = Topic(topic_id, naming.choose_title(tickets, names), names, cluster.ticket_ids)
+    return FoundTopic(topic, cluster, tickets, served, unknown)
+
+
+def nearest_documents(tickets: Sequence[Ticket], coverage: Mapping[str, Coverage]) -> list[str]:
+    """The documents the questions find first, most often found first."""
+    first = Counter(
+        coverage[t.ticket_id].best_documents[0][0]
+        for t in tickets
+        if t.ticket_id in coverage and coverage[t.ticket_id].best_documents
+    )
+    return sorted(first, key=lambda key: (-first[key], key))

@@ -1,0 +1,186 @@
+"""The retriever's own promises: depth, rulings, degradation, and nothing hidden in a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import insert
+
+from kb.encoder import HashingEncoder
+from kb.errors import UnavailableError
+from kb.ports import Vectors
+from kb.search import CANDIDATE_CHUNKS
+from kb.tables import conflicts, freshness_verdicts
+from kb.types import Audience, SearchResponse
+from tests.kb.factories import NOW, Knowledge, make_parsed
+
+
+class MovableEncoder(HashingEncoder):
+    """The hashing encoder, with a switch that takes it away."""
+
+    away = False
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        if self.away:
+            raise UnavailableError("encoder: away")
+        return super().encode(texts)
+
+
+def shape(response: SearchResponse) -> object:
+    """Everything a caller sees of an answer, its timing left out."""
+    return (
+        response.answerable, response.confidence, response.degraded, response.features,
+        [(h.chunk, h.score, h.freshness, h.overrules, h.overruled_by, h.why)
+         for h in response.hits],
+    )  # fmt: skip
+
+
+def disagree(knowledge: Knowledge, winner: str, loser: str, won: str, lost: str) -> None:
+    with knowledge.database.write() as connection:
+        connection.execute(
+            insert(conflicts).values(
+                winner_id=winner, loser_id=loser, winner_version=1, loser_version=1,
+                winner_statement=won, loser_statement=lost, similarity=0.9, found_at=NOW,
+            )
+        )  # fmt: skip
+
+
+def test_without_the_encoder_words_answer_and_the_answer_says_so(tmp_path: Path) -> None:
+    encoder = MovableEncoder(64)
+    knowledge = Knowledge(tmp_path, encoder)
+    knowledge.put(make_parsed("a", "Reset the router."), make_parsed("b", "Pay the bill."))
+    encoder.away = True
+    response = knowledge.ask("reset the router")
+    assert [h.chunk.document.document_id for h in response.hits] == ["a"]
+    assert response.degraded == ("semantic",)
+    assert response.calibration == "uncalibrated"
+    knowledge.close()
+
+
+def test_nothing_known_or_nothing_in_scope_is_not_answerable(knowledge: Knowledge) -> None:
+    for response in (knowledge.ask("anything"), knowledge.ask("???"), knowledge.ask("the of and")):
+        assert (response.hits, response.answerable, response.confidence) == ((), False, 0.0)
+
+
+@pytest.mark.parametrize("query", ["\x00", "' OR 1=1 --", '"', "a" * 20_000, "🙂", "ﬁ ²", "\u202e"])
+def test_odd_queries_are_answered_like_any_other(knowledge: Knowledge, query: str) -> None:
+    knowledge.put(make_parsed("a", "Reset the router."))
+    assert len(knowledge.ask(query).hits) <= 1
+
+
+def test_the_loser_of_a_conflict_is_left_out_and_named_when_asked_for(
+    knowledge: Knowledge,
+) -> None:
+    knowledge.put(
+        make_parsed("policy", "Refunds are paid within 14 days.", authority="policy"),
+        make_parsed("help", "Refunds are paid within 30 days."),
+    )
+    disagree(knowledge, "policy", "help", "within 14 days", "within 30 days")
+    hits = knowledge.ask("refunds paid within days").hits
+    assert [h.chunk.document.document_id for h in hits] == ["policy"]
+    assert [r.loser for r in hits[0].overrules] == ["help"]
+    shown = {h.chunk.document.document_id: h for h in
+             knowledge.ask("refunds paid within days", include_overruled=True).hits}  # fmt: skip
+    assert shown["help"].overruled_by is not None
+    assert shown["help"].overruled_by.rule == "stronger_authority"
+    assert shown["help"].freshness.verdict.value == "stale"
+
+
+def test_a_conflict_about_an_older_version_rules_nothing(knowledge: Knowledge) -> None:
+    knowledge.put(
+        make_parsed("policy", "Refunds are paid within 14 days.", authority="policy"),
+        make_parsed("help", "Refunds are paid within 30 days."),
+    )
+    disagree(knowledge, "policy", "help", "within 14 days", "within 30 days")
+    knowledge.put(make_parsed("help", "Refunds are paid within 30 days, as ever."))
+    assert len(knowledge.ask("refunds paid within days").hits) == 2
+
+
+def test_a_hidden_winner_neither_rules_nor_shows(knowledge: Knowledge) -> None:
+    open_side = make_parsed("help", "Refunds are paid within 30 days.")
+    knowledge.put(open_side)
+    before = shape(knowledge.ask("refunds paid within days", Audience.PUBLIC, include_overruled=True))
+    knowledge.put(
+        make_parsed("policy", "Refunds are paid within 14 days.", authority="policy",
+                    audience=Audience.INTERNAL)
+    )  # fmt: skip
+    disagree(knowledge, "policy", "help", "within 14 days", "within 30 days")
+    after = shape(knowledge.ask("refunds paid within days", Audience.PUBLIC, include_overruled=True))
+    assert after == before
+
+
+def test_the_other_passages_of_an_overruled_document_are_still_served(
+    knowledge: Knowledge,
+) -> None:
+    words = "filler words about the refund to make this section long enough to stand alone " * 3
+    knowledge.put(
+        make_parsed("policy", "Refunds are paid within 14 days.", authority="policy"),
+        make_parsed("help", f"## When\n\nRefund within 30 days. {words}\n\n## How\n\n{words}"),
+    )
+    disagree(knowledge, "policy", "help", "within 14 days", "Refund within 30 days.")
+    texts = [h.chunk.text for h in knowledge.ask("refund within days", group_by="chunk").hits]
+    assert not [t for t in texts if "30 days" in t]
+    assert [t for t in texts if t.startswith("filler")]
+
+
+def test_a_report_of_the_freshness_check_counts_for_the_version_it_judged(
+    knowledge: Knowledge,
+) -> None:
+    knowledge.put(make_parsed("a", "Reset the router."))
+    with knowledge.database.write() as connection:
+        connection.execute(
+            insert(freshness_verdicts).values(
+                document_id="a", version=1, verdict="stale", probability=0.9, damage=1.0,
+                reasons=[{"signal": "tickets", "text": "five say no", "weight": 1, "evidence": []}],
+                judged_at=NOW,
+            )
+        )  # fmt: skip
+    assert "five say no" in knowledge.ask("reset").hits[0].freshness.reasons
+    knowledge.put(make_parsed("a", "Reset the router anew."))
+    assert "five say no" not in knowledge.ask("reset").hits[0].freshness.reasons
+
+
+def test_hits_are_distinct_documents_unless_passages_are_asked_for(knowledge: Knowledge) -> None:
+    long = "\n\n".join(f"## Part {n}\n\n{'reset the router ' * 20}" for n in range(3))
+    knowledge.put(make_parsed("a", long), make_parsed("b", "Reset the router."))
+    assert sorted(knowledge.find("reset the router")) == ["a", "b"]
+    assert len(knowledge.ask("reset the router", group_by="chunk").hits) == 4
+    assert len(knowledge.ask("reset the router", top_k=1).hits) == 1
+
+
+def fill(knowledge: Knowledge, count: int, audience: Audience, name: str) -> list[str]:
+    """Documents all about as near to the question as each other."""
+    generator = np.random.default_rng(5)
+    ids = [f"{name}-{n}" for n in range(count)]
+    knowledge.put(
+        *(
+            make_parsed(i, "reset router " + " ".join(f"w{w}" for w in generator.integers(0, 500, 6)),
+                        audience=audience)
+            for i in ids
+        )
+    )  # fmt: skip
+    return ids
+
+
+def test_hidden_deletions_do_not_change_how_deep_others_search(knowledge: Knowledge) -> None:
+    fill(knowledge, CANDIDATE_CHUNKS + 100, Audience.PUBLIC, "open")
+    hidden = fill(knowledge, 150, Audience.INTERNAL, "hidden")
+    knowledge.build()
+    before = shape(knowledge.ask("reset router", Audience.PUBLIC, top_k=50))
+    for document_id in hidden:
+        knowledge.delete(document_id)
+    assert shape(knowledge.ask("reset router", Audience.PUBLIC, top_k=50)) == before
+
+
+def test_passages_that_went_do_not_crowd_out_those_that_stay(knowledge: Knowledge) -> None:
+    gone = fill(knowledge, CANDIDATE_CHUNKS + 40, Audience.PUBLIC, "gone")
+    knowledge.put(make_parsed("stays", "Something about a reset of the router, and much else."))
+    knowledge.build()
+    for document_id in gone:
+        knowledge.put_metadata(make_parsed(document_id, "reset router", audience=Audience.INTERNAL))
+    response = knowledge.ask("reset router", Audience.PUBLIC)
+    assert [h.chunk.document.document_id for h in response.hits] == ["stays"]
+    assert "semantic_rank" in response.hits[0].why
