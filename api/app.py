@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from api.idempotency import IdempotencyMiddleware
 from api.pages import review as review_pages
 from api.pages import session as session_pages
+from api.pages.origin import sign_in_path
 from api.pages.review import error_page
 from api.routes import articles, drafts, gaps, health, operations, search, tickets
 from api.routes.drafts import PreconditionRequiredError
@@ -113,7 +114,7 @@ def status_of(error: KbError) -> int:
 async def _answer_kb_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, KbError)
     if isinstance(error, UnauthenticatedError) and _wants_page(request):
-        return RedirectResponse("/sign-in", status_code=303)
+        return RedirectResponse(sign_in_path(request), status_code=303)
     if _wants_page(request):
         return error_page(request, status_of(error), error.message)
     return error_response(status_of(error), error.code, error.message, error.details)

@@ -10,6 +10,7 @@ from gaps import repository
 from gaps.drafting import drafts as draft_rows
 from gaps.drafting import writer
 from gaps.drafting.drafts import draft_to_json
+from gaps.drafting.target import find_related
 from gaps.drafting.writer import DraftingSettings
 from gaps.finding.tickets import import_tickets
 from gaps.types import Check, Draft, DraftState, Gap, GapKind, GapStatus
@@ -164,7 +165,7 @@ class GapDesk:
             draft,
             gap,
             tickets=seen,
-            related=writer.find_related(application.retriever, gap, seen),
+            related=find_related(application.retriever, gap, seen),
             now=application.clock.now(),
             settings=self.drafting_settings(),
             gate=None,

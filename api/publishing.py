@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gaps.drafting import publications, rollback
+from api.keys import Caller
+from gaps.drafting import drafts, publications, rollback
 from gaps.drafting.article_file import write_article_file
 from gaps.drafting.publish import (
     ArticleChange,
@@ -14,20 +16,21 @@ from gaps.drafting.publish import (
     publish_approved,
 )
 from gaps.drafting.review import check_permission, review_draft
-from gaps.drafting.workflow import Decision
+from gaps.drafting.workflow import APPROVING, Decision
 from gaps.types import Draft, DraftState, Publication
 from ingest.chunking import chunk_document
 from ingest.rendering import render_changed_article, render_new_article, verified_instant
 from kb import articles, audit
 from kb.clock import format_instant
-from kb.errors import ConflictError, InvalidInputError, NotFoundError
-from kb.types import ConfidenceState, Metadata
+from kb.errors import ConflictError, InvalidInputError, KbError, NotFoundError
+from kb.types import Audience, ConfidenceState, Metadata, Role
 from kb.vectors import embed_texts, embedded_text
 
 if TYPE_CHECKING:
-    from api.keys import Caller
     from api.wiring import Application
+    from ingest.sources.markdown import MarkdownFolder
 
+log = logging.getLogger("kb.publishing")
 UNREADABLE = "unreadable"
 """Stands for the content hash of a file that does not parse: no stored version has it."""
 
@@ -54,35 +57,67 @@ class Publishing:
             The draft's id and state, and the publication where there is one.
         """
         application = self._application
-        now = application.clock.now()
-        draft = review_draft(
+        approved = self._find_approved(draft_id, decision, draft_hash, markdown, caller)
+        draft = approved or review_draft(
             application.database,
             draft_id,
             decision=Decision(decision),
             reviewer=caller.name,
             role=caller.role,
-            now=now,
+            now=application.clock.now(),
             expected_hash=draft_hash,
             markdown=markdown,
             reason=reason,
             recheck=application.desk.check_draft,
         )
         answer: dict[str, Any] = {"draft_id": draft_id, "state": draft.state.value}
-        if draft.state is DraftState.APPROVED:
+        if draft.state in (DraftState.APPROVED, DraftState.PUBLISHED):
             answer |= self._publish(draft, caller)
         return answer
 
+    def _find_approved(
+        self, draft_id: str, decision: str, draft_hash: str, markdown: str | None, caller: Caller
+    ) -> Draft | None:
+        """The draft, where this caller has approved exactly this text before.
+
+        Said again it means what it meant: a process that was killed between approval and
+        publication leaves an approved draft, and the same command publishes it.
+        """
+        if Decision(decision) not in APPROVING:
+            return None
+        wanted = None if Decision(decision) is Decision.APPROVE else f"{(markdown or '').strip()}\n"
+        with self._application.database.read() as connection:
+            draft = drafts.read_draft(connection, draft_id)
+            reviews = drafts.read_reviews(connection, draft_id)
+        same = draft.draft_hash == draft_hash and wanted in (None, draft.markdown)
+        by_caller = any(
+            review.reviewer == caller.name
+            and review.draft_hash == draft_hash
+            and Decision(review.decision) in APPROVING
+            for review in reviews
+        )
+        decided = draft.state in (DraftState.APPROVED, DraftState.PUBLISHED)
+        return draft if same and by_caller and decided else None
+
     def _publish(self, draft: Draft, caller: Caller) -> dict[str, Any]:
         application = self._application
-        publication = publish_approved(
-            application.database,
-            draft.draft_id,
-            reviewer=caller.name,
-            role=caller.role,
-            now=application.clock.now(),
-            prepare=self.prepare,
-            measure_before=application.weekly.measure_before,
-        )
+        try:
+            publication = publish_approved(
+                application.database,
+                draft.draft_id,
+                reviewer=caller.name,
+                role=caller.role,
+                now=application.clock.now(),
+                prepare=self.prepare,
+                measure_before=application.weekly.measure_before,
+            )
+        except ConflictError:
+            # Another process may have finished it while this one measured.
+            with application.database.read() as connection:
+                found = publications.read_publication_of(connection, draft.draft_id)
+            if found is None or found.rolled_back_at is not None:
+                raise
+            publication = found
         return publication_to_json(publication) | {"state": DraftState.PUBLISHED.value}
 
     def rollback_draft(
@@ -191,12 +226,35 @@ class Publishing:
         }
 
     def finish(self) -> list[str]:
-        """Write the files of publications that a killed process left unwritten."""
-        return rollback.finish_publications(
-            self._application.database,
-            prepare=self.prepare,
-            now=self._application.clock.now(),
-        )
+        """Do what a killed process left undone: approved drafts unpublished, files unwritten.
+
+        Runs when a server starts and before every sync, which would otherwise take the missing
+        file for a deletion. A draft that cannot be published any more stays approved.
+
+        Returns:
+            Ids of the publications that were finished.
+        """
+        application = self._application
+        now = application.clock.now()
+        finished: list[str] = []
+        try:
+            finished += rollback.finish_publications(
+                application.database, prepare=self.prepare, now=now
+            )
+        except (KbError, OSError) as error:
+            log.warning("files of publications are not written: %s", error)
+        with application.database.read() as connection:
+            waiting = [
+                (draft, drafts.read_reviews(connection, draft.draft_id)[-1].reviewer)
+                for draft in drafts.read_drafts(connection, states=[DraftState.APPROVED])
+            ]
+        for draft, approver in waiting:
+            caller = Caller("kbops", Role.OWNER, Audience.INTERNAL, approver)
+            try:
+                finished.append(self._publish(draft, caller)["publication_id"])
+            except KbError as error:
+                log.warning("draft %s is approved and not published: %s", draft.draft_id, error)
+        return finished
 
     def prepare(self, change: ArticleChange) -> PreparedArticle:
         """The change as its source will state it: rendered, read back, chunked and embedded."""
@@ -213,6 +271,10 @@ class Publishing:
             except InvalidInputError:
                 present = UNREADABLE
         text = _render(change, current, source.audience.value, source.owner)
+        if current is not None and _read_title(folder, text, path) != change.title:
+            text = render_changed_article(
+                current, change.markdown, title=change.title, verified_at=change.verified_at
+            )
         parsed = folder.parse(text.encode(), path)
         if parsed.document_id != change.document_id:
             raise ConflictError(f"{path} is the file of {parsed.document_id}")
@@ -234,13 +296,17 @@ def _read_current(file: Path) -> str | None:
         raise ConflictError(f"{file} cannot be read: {error}") from error
 
 
+def _read_title(folder: MarkdownFolder, text: str, path: str) -> str | None:
+    try:
+        return folder.parse(text.encode(), path).metadata.title
+    except InvalidInputError:
+        return None
+
+
 def _render(change: ArticleChange, current: str | None, audience: str, owner: str) -> str:
     base = change.base.metadata if change.base is not None else None
     if current is not None:
-        title = change.title if base is None or change.title != base.title else None
-        return render_changed_article(
-            current, change.markdown, title=title, verified_at=change.verified_at
-        )
+        return render_changed_article(current, change.markdown, verified_at=change.verified_at)
     metadata = Metadata(
         title=change.title,
         audience=change.audience,

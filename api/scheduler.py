@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from api.cron import normalise_cron
 from api.jobs import run_job
 from kb.errors import InvalidInputError, KbError
 
@@ -27,7 +28,7 @@ def read_trigger(schedule: str, *, where: str) -> CronTrigger:
         InvalidInputError: It is not a cron line.
     """
     try:
-        return CronTrigger.from_crontab(schedule, timezone=UTC)
+        return CronTrigger.from_crontab(normalise_cron(schedule), timezone=UTC)
     except ValueError as error:
         raise InvalidInputError(f"{schedule!r} is not a cron line: {error}", where=where) from error
 

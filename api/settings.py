@@ -9,14 +9,35 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.cron import normalise_cron
 from kb.errors import InvalidInputError
 from kb.types import Audience
 
+
+def _check_cron(line: str) -> str:
+    try:
+        normalise_cron(line)
+    except ValueError as error:
+        raise ValueError(f"not a cron line: {error}") from None
+    return line
+
+
+Cron = Annotated[str, AfterValidator(_check_cron)]
+Number = Annotated[int, Strict()]
+"""Not true or false, which would count as 1 and 0."""
 ActionDial = Literal["autonomous", "human_approved", "forbidden"]
 
 
@@ -25,13 +46,16 @@ class _Section(BaseModel):
 
 
 class HierarchySettings(_Section):
-    authorities: tuple[str, ...] = (
-        "policy",
-        "procedure",
-        "manager_instruction",
-        "help_article",
-        "crm_note",
-        "ticket_resolution",
+    authorities: tuple[str, ...] = Field(
+        default=(
+            "policy",
+            "procedure",
+            "manager_instruction",
+            "help_article",
+            "crm_note",
+            "ticket_resolution",
+        ),
+        min_length=1,
     )
     """Strongest first."""
 
@@ -43,8 +67,8 @@ class SourceSettings(_Section):
     authority: str
     audience: Audience
     owner: str
-    review_every_days: int | None = Field(default=None, ge=1, le=3650)
-    schedule: str | None = None
+    review_every_days: Number | None = Field(default=None, ge=1, le=3650)
+    schedule: Cron | None = None
     """Cron, UTC; the daily sync where left out."""
 
 
@@ -63,11 +87,11 @@ class ActionSettings(_Section):
 
 
 class FreshnessSettings(_Section):
-    review_every_days: int = Field(default=180, ge=1, le=3650)
+    review_every_days: Number = Field(default=180, ge=1, le=3650)
 
 
 class GapSettings(_Section):
-    window_weeks: int = Field(default=13, ge=1, le=520)
+    window_weeks: Number = Field(default=13, ge=1, le=520)
     reopen_growth: float = Field(default=2.0, ge=1.0, le=100.0)
     default_owner: str | None = None
     publish_to: str | None = None
@@ -78,11 +102,11 @@ class GapSettings(_Section):
 
 
 class DriveSettings(_Section):
-    drafts_per_drive: int = Field(default=5, ge=0, le=100)
-    schedule: str = "0 5 * * mon"
+    drafts_per_drive: Number = Field(default=5, ge=0, le=100)
+    schedule: Cron = "0 5 * * mon"
     """Cron, UTC."""
-    freshness_schedule: str = "0 4 * * mon"
-    sync_schedule: str = "0 3 * * *"
+    freshness_schedule: Cron = "0 4 * * mon"
+    sync_schedule: Cron = "0 3 * * *"
 
 
 class EncoderSettings(_Section):
@@ -125,6 +149,9 @@ class Settings(_Section):
             for place, name in enumerate(names):
                 if name in names[:place]:
                     raise _Mistake((kind, place, "name"), f"{name!r} is there twice")
+        for place, authority in enumerate(self.hierarchy.authorities):
+            if authority in self.hierarchy.authorities[:place]:
+                raise _Mistake(("hierarchy", "authorities"), f"{authority!r} is there twice")
         owners = [o.name for o in self.owners]
         for place, source in enumerate(self.sources):
             _expect_known(("sources", place, "owner"), "owner", source.owner, owners)
@@ -250,10 +277,18 @@ def _line_of(text: str, place: tuple[str | int, ...]) -> int:
     start = starts[min(index, len(starts) - 1)]
     if len(names) == 1:
         return start + 1
-    key = re.compile(rf"\s*\"?{re.escape(names[-1])}\"?\s*=|\s*\[.*\b{re.escape(names[-1])}\s*\]")
+    for name in reversed(names[1:]):
+        found = _find_key(lines, start, name)
+        if found is not None:
+            return found
+    return start + 1
+
+
+def _find_key(lines: list[str], start: int, name: str) -> int | None:
+    key = re.compile(rf"\s*\"?{re.escape(name)}\"?\s*=|\s*\[.*\b{re.escape(name)}\s*\]")
     for number in range(start, len(lines)):
         if number > start and re.match(r"\s*\[", lines[number]) and not key.match(lines[number]):
-            break
+            return None
         if key.match(lines[number]):
             return number + 1
-    return start + 1
+    return None

@@ -128,16 +128,25 @@ class Application:
     def sync_sources(self, only: str | None = None) -> Iterator[dict[str, Any]]:
         """Sync every source in turn, or one; a source that fails does not stop the others.
 
+        Publications whose files are not written yet are finished first, and left alone while
+        they are not: a missing file would count as a deletion.
+
         Yields:
             Its report, or its name with `failed`, which says why in one line.
         """
+        from gaps.drafting.publications import read_unwritten
         from ingest.sync import sync_source
 
+        self.publishing.finish()
         wanted = [self.find_source(only)] if only else self.settings.sources
         for source in wanted:
             try:
                 report = sync_source(
-                    self.database, self.encoder, self.markdown_folder(source), clock=self.clock
+                    self.database,
+                    self.encoder,
+                    self.markdown_folder(source),
+                    clock=self.clock,
+                    held=lambda connection: {p.document_id for p in read_unwritten(connection)},
                 )
             except KbError as error:
                 yield {"name": source.name, "failed": error.message}

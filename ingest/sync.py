@@ -7,8 +7,9 @@ transaction plans against the state it sees, applies the plan, tells the audit l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -29,6 +30,8 @@ MAX_ATTEMPTS = 5
 
 Progress = Callable[[int, int], None]
 Parts = Mapping[str, Sequence[Chunk]]
+Held = Callable[[Connection], Collection[str]]
+"""Ids of documents that somebody else is just bringing into the source's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,14 @@ class SourceReport:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What was stored before the source was read: what differs later is newer than the listing."""
+
+    states: Mapping[str, articles.StoredState]
+    held: frozenset[str]
+
+
 def sync_source(
     database: Database,
     encoder: Encoder,
@@ -70,11 +81,13 @@ def sync_source(
     clock: Clock,
     actor: str = "sync",
     progress: Progress | None = None,
+    held: Held = lambda _connection: (),
 ) -> SourceReport:
     """Sync one source.
 
     An unchanged source writes nothing and encodes nothing. What a stopped sync leaves behind is
-    the earlier state, plus embeddings the next one need not make again.
+    the earlier state, plus embeddings the next one need not make again. A document that changes in
+    the database while the source is read, as by a publication, is left to the next sync.
 
     Args:
         database: Holds the truth.
@@ -83,6 +96,7 @@ def sync_source(
         clock: Dates what is written.
         actor: Author of versions and of the audit entry.
         progress: Told texts embedded so far and in all.
+        held: Names the documents to leave alone: their files do not say yet what is stored.
 
     Raises:
         InvalidInputError: The source's location is wrong.
@@ -90,12 +104,14 @@ def sync_source(
         ConflictError: Others kept changing what is stored.
     """
     started = time.monotonic()
+    with database.read() as connection:
+        start = _Start(articles.read_states(connection), frozenset(held(connection)))
     listing = source.read_documents()
     parts: dict[str, list[Chunk]] = {}
     embedded = 0
     for _ in range(MAX_ATTEMPTS):
         with database.read() as connection:
-            plan = _plan(connection, listing, source.name)
+            plan = _plan(connection, listing, source.name, start, held)
             settled = plan.writes_nothing and _is_stored(connection, source.facts)
         if not settled:
             parts |= {
@@ -104,20 +120,30 @@ def sync_source(
                 if parsed.document_id not in parts
             }
             embedded += _embed_parts(database, encoder, parts, progress)
-            settled = _apply(database, listing, plan, parts, source.facts, clock, actor)
+            with database.write() as connection:
+                settled = _plan(connection, listing, source.name, start, held) == plan
+                if settled:
+                    _apply(connection, plan, parts, source.facts, clock.now(), actor)
         if settled:
             return _report(source.name, listing, plan, embedded, time.monotonic() - started)
     raise ConflictError(f"source {source.name}: others kept changing its documents; try again")
 
 
-def _plan(connection: Connection, listing: SourceListing, name: str) -> SyncPlan:
-    return plan_sync(
-        listing.documents,
-        articles.read_states(connection),
+def _plan(
+    connection: Connection, listing: SourceListing, name: str, start: _Start, held: Held
+) -> SyncPlan:
+    states = articles.read_states(connection)
+    moving = {key for key, state in states.items() if start.states.get(key) != state}
+    moving |= start.held | set(held(connection))
+    plan = plan_sync(
+        [parsed for parsed in listing.documents if parsed.document_id not in moving],
+        {key: state for key, state in states.items() if key not in moving},
         name,
         complete=listing.complete,
         refused_paths={path for path, _ in listing.refused},
     )
+    left = tuple(parsed for parsed in listing.documents if parsed.document_id in moving)
+    return replace(plan, unchanged=plan.unchanged + left)
 
 
 def _is_stored(connection: Connection, facts: SourceFacts) -> bool:
@@ -159,36 +185,29 @@ def _embed_parts(
 
 
 def _apply(
-    database: Database,
-    listing: SourceListing,
+    connection: Connection,
     plan: SyncPlan,
     parts: Parts,
     facts: SourceFacts,
-    clock: Clock,
+    now: datetime,
     actor: str,
-) -> bool:
-    """Apply the plan in one transaction; False, with nothing written, if it is no longer true."""
-    with database.write() as connection:
-        if _plan(connection, listing, facts.name) != plan:
-            return False
-        now = clock.now()
-        articles.write_source(connection, **_source_columns(facts))
-        for reason, group in (("new in source", plan.new), ("changed in source", plan.changed)):
-            for parsed in group:
-                articles.write_version(
-                    connection, parsed, parts[parsed.document_id],
-                    now=now, author=actor, reason=reason,
-                )  # fmt: skip
-        for parsed in plan.metadata_only:
-            articles.write_metadata(connection, parsed, now=now)
-        for document_id in plan.deleted:
-            articles.delete_document(connection, document_id, now=now)
-        articles.write_synced_at(connection, facts.name, now)
-        write_entry(
-            connection, at=now, actor=actor, action="sync", subject=f"source:{facts.name}",
-            details=_audit_details(plan),
-        )  # fmt: skip
-    return True
+) -> None:
+    articles.write_source(connection, **_source_columns(facts))
+    for reason, group in (("new in source", plan.new), ("changed in source", plan.changed)):
+        for parsed in group:
+            articles.write_version(
+                connection, parsed, parts[parsed.document_id],
+                now=now, author=actor, reason=reason,
+            )  # fmt: skip
+    for parsed in plan.metadata_only:
+        articles.write_metadata(connection, parsed, now=now)
+    for document_id in plan.deleted:
+        articles.delete_document(connection, document_id, now=now)
+    articles.write_synced_at(connection, facts.name, now)
+    write_entry(
+        connection, at=now, actor=actor, action="sync", subject=f"source:{facts.name}",
+        details=_audit_details(plan),
+    )  # fmt: skip
 
 
 def _audit_details(plan: SyncPlan) -> dict[str, Any]:

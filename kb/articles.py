@@ -323,14 +323,16 @@ def read_documents(
     return [to_document(row) for row in connection.execute(query)]
 
 
-def read_documents_by_number(
-    connection: Connection, numbers: Iterable[int], audience: Audience
-) -> dict[int, Document]:
-    """Live documents the audience may read, by their lexical row number."""
-    found: dict[int, Document] = {}
+def read_ids_by_number(connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
+    """Ids of live documents by their lexical row number, of every audience."""
+    found: dict[int, str] = {}
     for batch in _batches(list(numbers)):
-        rows = connection.execute(_live_documents(audience).where(documents.c.number.in_(batch)))
-        found |= {row.number: to_document(row) for row in rows}
+        rows = connection.execute(
+            select(documents.c.number, documents.c.id).where(
+                documents.c.deleted_at.is_(None), documents.c.number.in_(batch)
+            )
+        )
+        found |= {row.number: row.id for row in rows}
     return found
 
 
@@ -361,6 +363,17 @@ def read_chunks(
     for batch in _batches(list(chunk_ids)):
         rows = connection.execute(_live_chunks(audience).where(chunks.c.id.in_(batch)))
         found |= {row.chunk_id: _to_chunk(row) for row in rows}
+    return found
+
+
+def read_owners_of_chunks(connection: Connection, chunk_ids: Iterable[str]) -> dict[str, str]:
+    """Document ids of live chunks by chunk id, of every audience."""
+    found: dict[str, str] = {}
+    for batch in _batches(list(chunk_ids)):
+        rows = connection.execute(
+            select(chunks.c.id, chunks.c.document_id).where(chunks.c.live, chunks.c.id.in_(batch))
+        )
+        found |= {row.id: row.document_id for row in rows}
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select
 
-from kb import articles, vectors
+from kb import vectors
 from kb.database import Database
 from kb.errors import IntegrityError, UnavailableError
 from kb.generation import ChromaVectorIndex, GenerationStore
@@ -59,24 +59,23 @@ class IndexView:
     sealed: ChromaVectorIndex | None
     delta: ExactVectors
     titles: ExactVectors
-    retired_count: int
-    """Sealed chunks that are no longer live: how much deeper the sealed index must be asked."""
     degraded: tuple[str, ...]
 
     def nearest_chunks(
         self, vector: Vectors, audience: Audience, limit: int
     ) -> list[tuple[str, float]]:
-        """Chunk ids with cosine similarity, best first; some may be retired: check them."""
+        """Chunk ids with cosine similarity, best first; some may be retired: check before serving.
+
+        Fewer than the limit come back only where there are no more.
+        """
         readable = [a.value for a in audience.readable()]
         best: dict[str, float] = {}
         if self.sealed is not None:
             # An audience change can leave a chunk in a collection this caller does not read,
             # never the other way round: what is served is checked against the database.
-            best.update(
-                self.sealed.nearest(vector, readable, limit + min(self.retired_count, 2_000))
-            )
+            best.update(self.sealed.nearest(vector, readable, limit))
         best.update(self.delta.nearest(vector, readable, limit))
-        return sorted(best.items(), key=lambda pair: (-pair[1], pair[0]))
+        return sorted(best.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
 
 
 class SearchIndex:
@@ -111,7 +110,6 @@ class SearchIndex:
                 sealed=sealed,
                 delta=self._read_delta(connection, watermark),
                 titles=self._read_titles(connection),
-                retired_count=articles.read_retired_since(connection, watermark) if sealed else 0,
                 degraded=degraded,
             )
 

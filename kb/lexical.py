@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import snowballstemmer
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from kb.types import Audience
 
@@ -133,20 +133,22 @@ def weigh_terms(
 
     ln(1 + (N - n + 0.5) / (n + 0.5)) (Robertson and Zaragoza, 2009); an unknown term weighs most.
     """
-    table = f"lexical_{audience.value}"
+    parts = {term: [stem(part) for part in split_term(term)] for term in terms}
+    stems = sorted({part for found in parts.values() for part in found})
+    counts = {}
+    if stems:
+        rows = connection.execute(
+            text(
+                f"SELECT term, doc FROM lexical_{audience.value}_terms WHERE term IN :stems"
+            ).bindparams(bindparam("stems", expanding=True)),
+            {"stems": stems},
+        )
+        counts = {row.term: int(row.doc) for row in rows}
     total = _count_documents(connection, audience)
-    weights: dict[str, float] = {}
-    for term in terms:
-        counts = [
-            connection.execute(
-                text(f"SELECT doc FROM {table}_terms WHERE term = :term"), {"term": stem(part)}
-            ).scalar()
-            or 0
-            for part in split_term(term)
-        ]
-        held = min(counts, default=0)
-        weights[term] = _idf(total, held)
-    return weights
+    return {
+        term: _idf(total, min((counts.get(part, 0) for part in found), default=0))
+        for term, found in parts.items()
+    }
 
 
 def _idf(total: int, held: int) -> float:

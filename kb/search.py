@@ -20,7 +20,7 @@ from kb.errors import UnavailableError
 from kb.freshness import judge_freshness
 from kb.fusion import Fused, fuse_rankings
 from kb.hierarchy import find_superseded, invalid_reason, rule_between, unverified_reason
-from kb.index import IndexView, SearchIndex, read_state
+from kb.index import IndexState, IndexView, SearchIndex, read_state
 from kb.ports import Clock, Encoder, Vectors
 from kb.ranking import confidence_features
 from kb.tables import conflicts, documents, freshness_verdicts, sources
@@ -55,8 +55,8 @@ class _Candidates:
     """What the rankings brought in, all of it readable by the caller."""
 
     documents: dict[str, Document]
-    chunks: dict[str, list[tuple[StoredChunk, float]]]
-    """Semantic hits of each document, best first."""
+    chunks: dict[str, list[str]]
+    """Ids of each document's semantic hits, best first."""
     scores: dict[str, dict[str, float]]
     """Ranking name to document id to score."""
 
@@ -79,6 +79,8 @@ class Retriever:
         self._clock = clock
         self._rules = rules
         self.calibration = calibration
+        self._known: dict[str, Document] = {}
+        self._known_at: IndexState | None = None
 
     def encode(self, texts: Sequence[str]) -> list[Vectors]:
         """Vectors of many queries at once, kept by content hash so that none is embedded twice.
@@ -145,7 +147,7 @@ class Retriever:
         ranked = fuse_rankings(rankings, self._rules.fusion_weights)
         rulings = self._rule(connection, ranked, candidates.documents, request)
         hits = self._build_hits(
-            connection, request, ranked, candidates, rulings, superseded, terms, now
+            connection, request, ranked, candidates, rulings, superseded, terms, audience, now
         )
         features = confidence_features(
             connection, request.query, audience, ranked, rankings, candidates.documents
@@ -173,28 +175,61 @@ class Retriever:
     ) -> _Candidates:
         found = _Candidates({}, {}, {"semantic": {}, "lexical": {}, "title": {}})
         if vector is not None:
-            near = view.nearest_chunks(vector, audience, CANDIDATE_CHUNKS)
-            stored = articles.read_chunks(connection, [key for key, _ in near], audience)
-            for chunk_id, similarity in near:
-                chunk = stored.get(chunk_id)
-                if chunk is None:
-                    continue
-                key = chunk.document.document_id
-                found.documents[key] = chunk.document
-                found.chunks.setdefault(key, []).append((chunk, similarity))
+            for chunk_id, key, similarity in self._near(connection, view, vector, audience):
+                found.chunks.setdefault(key, []).append(chunk_id)
                 found.scores["semantic"].setdefault(key, similarity)
             readable = [a.value for a in audience.readable()]
             titles = view.titles.nearest(vector, readable, CANDIDATE_DOCUMENTS)
             found.scores["title"] = dict(titles)
         numbers = dict(lexical.search(connection, terms, audience, CANDIDATE_DOCUMENTS))
-        by_number = articles.read_documents_by_number(connection, numbers, audience)
-        for number, document in by_number.items():
-            found.documents[document.document_id] = document
-            found.scores["lexical"][document.document_id] = numbers[number]
-        missing = [key for key in found.scores["title"] if key not in found.documents]
-        for document in articles.read_documents(connection, audience, ids=missing):
-            found.documents[document.document_id] = document
+        by_number = articles.read_ids_by_number(connection, numbers)
+        found.scores["lexical"] = {key: numbers[number] for number, key in by_number.items()}
+        wanted = {key for scores in found.scores.values() for key in scores}
+        found.documents = self._read_documents(connection, view.state, wanted, audience)
         return found
+
+    def _near(
+        self, connection: Connection, view: IndexView, vector: Vectors, audience: Audience
+    ) -> list[tuple[str, str, float]]:
+        """The nearest chunks the audience may read, with their documents, best first.
+
+        Retired chunks take places in the sealed index until the next build; only where they do is
+        it asked deeper, so that what happens to documents a caller may not see cannot show in the
+        depth.
+        """
+        depth = CANDIDATE_CHUNKS
+        while True:
+            near = view.nearest_chunks(vector, audience, depth)
+            owners = articles.read_owners_of_chunks(connection, [key for key, _ in near])
+            known = self._read_documents(connection, view.state, set(owners.values()), audience)
+            kept = [
+                (key, owners[key], similarity)
+                for key, similarity in near
+                if key in owners and owners[key] in known
+            ]
+            if len(kept) >= CANDIDATE_CHUNKS or len(near) < depth:
+                return kept[:CANDIDATE_CHUNKS]
+            depth *= 4
+
+    def _read_documents(
+        self, connection: Connection, state: IndexState, ids: set[str], audience: Audience
+    ) -> dict[str, Document]:
+        """Those of the documents that the audience may read.
+
+        Rows are kept while the index sequence stands still: whatever changes a document moves it,
+        and the caller has compared it in this very transaction.
+        """
+        if self._known_at != state:
+            self._known, self._known_at = {}, state
+        known = self._known
+        missing = [key for key in ids if key not in known]
+        for document in articles.read_documents(connection, Audience.INTERNAL, ids=missing):
+            known[document.document_id] = document
+        return {
+            key: known[key]
+            for key in ids
+            if key in known and audience.may_read(known[key].metadata.audience)
+        }
 
     def _rule(
         self,
@@ -229,12 +264,13 @@ class Retriever:
         rulings: Sequence[tuple[Ruling, str]],
         superseded: Mapping[str, Sequence[str]],
         terms: Sequence[str],
+        audience: Audience,
         now: datetime,
     ) -> list[Hit]:
         wanted = [f for f in ranked if f.key in candidates.documents][
             : request.top_k + len(rulings)
         ]
-        passages = _read_passages(connection, wanted, candidates, terms)
+        passages = _read_passages(connection, wanted, candidates, terms, audience)
         reports = _read_reports(connection, [f.key for f in wanted])
         intervals = _read_intervals(connection)
         hits: list[Hit] = []
@@ -312,15 +348,19 @@ def _read_passages(
     wanted: Sequence[Fused],
     candidates: _Candidates,
     terms: Sequence[str],
+    audience: Audience,
 ) -> dict[str, list[StoredChunk]]:
     """Each document's passages, best first; by shared words where no vector chose them."""
+    chosen = [key for fused in wanted for key in candidates.chunks.get(fused.key, ())]
+    stored = articles.read_chunks(connection, chosen, audience)
     passages = {
-        fused.key: [chunk for chunk, _ in candidates.chunks.get(fused.key, ())] for fused in wanted
+        fused.key: [stored[key] for key in candidates.chunks.get(fused.key, ()) if key in stored]
+        for fused in wanted
     }
     bare = [key for key, found in passages.items() if not found]
     if bare:
         stems = {lexical.stem(part) for term in terms for part in lexical.split_term(term)}
-        for chunk in articles.read_chunks_of(connection, bare, Audience.INTERNAL):
+        for chunk in articles.read_chunks_of(connection, bare, audience):
             passages[chunk.document.document_id].append(chunk)
         for key in bare:
             passages[key].sort(key=lambda c: (-len(stems & lexical.stems_of(c.text)), c.position))

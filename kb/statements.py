@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+
+from kb.quantities import BARE_NUMBER, NUMBER, Slot, extract_slots, plain_text, read_number
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$")
 _MARKER = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
@@ -20,7 +21,10 @@ _ABBREVIATIONS = re.compile(
     r"|\b[A-Z]|^\s*\d{1,3})\.$",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)*_\]]*(?=\s+[\"'“‘(*_\[¡¿]*[A-ZÀ-ÞА-Я0-9\\])|\n")
+_SENTENCE_END = re.compile(
+    r"[.!?…]+[\"'”’)*_\]]*"
+    r"(?=\s+[\"'“‘(*_\[¡¿]*(?:[A-ZÀ-ÞА-Я0-9\\]|[a-z]{1,3}[A-Z]))|\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +37,6 @@ class Sentence:
     """Stands in a numbered list."""
     start: int
     """Where it begins in the text, in characters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A typed value: what kind of quantity, and the range it states."""
-
-    unit: str
-    """Values are only comparable within one unit, for example "days" or "money:EUR"."""
-    low: float
-    high: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,123 +129,6 @@ def _trimmed(text: str, left: int, right: int) -> Iterator[tuple[int, int]]:
         yield left, right
 
 
-def plain_text(text: str) -> str:
-    """Without Markdown emphasis, links and code marks, blanks folded."""
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    text = re.sub(r"[*`]+|(?<!\w)_+|_+(?!\w)", "", text)
-    return re.sub(r"\s+", " ", text).strip()
-
-
-_NUMBER_WORDS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
-    )
-} | {"fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60}
-_NUMBER = (
-    r"(?:\d{1,3}(?:[, \u00a0]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?|" + "|".join(_NUMBER_WORDS) + r")"
-)
-_RANGE = rf"(?P<low>{_NUMBER})(?:\s*(?:-|–|—|\bto\b|\band\b|\bor\b)\s*(?P<high>{_NUMBER}))?"
-_UNITS: tuple[tuple[str, str, float], ...] = (
-    ("working days", r"(?:working|business|work)[ -]days?", 1.0),
-    ("seconds", r"(?:seconds?|secs?|s)", 1.0),
-    ("minutes", r"(?:minutes?|mins?)", 1.0),
-    ("hours", r"(?:hours?|hrs?|h)", 1.0),
-    ("days", r"(?:calendar[ -])?days?", 1.0),
-    ("days", r"weeks?", 7.0),
-    ("months", r"months?", 1.0),
-    ("months", r"years?", 12.0),
-    ("percent", r"(?:%|percent|per cent)", 1.0),
-    ("degrees", r"(?:°\s?C|degrees?(?: celsius)?)", 1.0),
-    ("metres", r"(?:m|metres?|meters?)", 1.0),
-    ("metres", r"cm", 0.01),
-    ("metres", r"mm", 0.001),
-    ("gigahertz", r"GHz", 1.0),
-    ("volts", r"V", 1.0),
-    ("bar", r"bar", 1.0),
-    ("megabytes", r"MB", 1.0),
-    ("megabytes", r"GB", 1024.0),
-)
-_QUANTITIES = tuple(
-    (
-        unit,
-        factor,
-        re.compile(rf"(?<![\w.,]){_RANGE}[\s\u00a0-]*(?:{pattern})(?!\w)", re.IGNORECASE),
-    )
-    for unit, pattern, factor in _UNITS
-)
-_CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD", "eur": "EUR", "euro": "EUR", "euros": "EUR",
-               "gbp": "GBP", "pounds": "GBP", "usd": "USD", "dollars": "USD"}  # fmt: skip
-_MONEY = (
-    re.compile(rf"(?P<sign>€|£|\$|\bEUR|\bGBP|\bUSD)\s?{_RANGE}", re.IGNORECASE),
-    re.compile(rf"(?<![\w.,]){_RANGE}\s?(?P<sign>€|£|euros?\b|EUR\b|GBP\b|pounds\b|dollars\b)",
-               re.IGNORECASE),
-)  # fmt: skip
-_COUNT = re.compile(
-    rf"(?<![\w.,:/→-]){_RANGE}\s+(?P<noun>characters?|attempts?|digits?|devices?|hubs?|valves?"
-    r"|users?|members?|rooms?|receipts?|copies|times|people|persons|units|pages|tickets)\b",
-    re.IGNORECASE,
-)
-_MONTHS = "january february march april may june july august september october november december"
-_DATE_WORDS = re.compile(
-    rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<month>{_MONTHS.replace(' ', '|')})"
-    r"\s+(?P<year>\d{4})\b",
-    re.IGNORECASE,
-)
-_DATE_ISO = re.compile(r"\b(?P<year>20\d{2})-(?P<month>\d{2})-(?P<day>\d{2})\b")
-
-
-def extract_slots(sentence: str) -> list[Slot]:
-    """Quantities, amounts, counts and dates of a sentence, in order of their kind.
-
-    Days and weeks share a unit, months and years too; seconds, hours and working days are units
-    of their own, because "10 seconds" and "5 minutes" in two sentences are seldom one fact.
-    """
-    text = plain_text(sentence)
-    found: list[Slot] = []
-    taken: list[tuple[int, int]] = []
-
-    def add(unit: str, match: re.Match[str], factor: float = 1.0) -> None:
-        if any(match.start() < right and left < match.end() for left, right in taken):
-            return
-        low = _number(match.group("low")) * factor
-        high = _number(match.group("high")) * factor if match.group("high") else low
-        taken.append(match.span())
-        found.append(Slot(unit, min(low, high), max(low, high), match.group().strip()))
-
-    for pattern in _MONEY:
-        for match in pattern.finditer(text):
-            add(f"money:{_CURRENCIES[match.group('sign').lower()]}", match)
-    for unit, factor, pattern in _QUANTITIES:
-        for match in pattern.finditer(text):
-            add(unit, match, factor)
-    for match in _COUNT.finditer(text):
-        add(f"count:{match.group('noun').lower().rstrip('s')}", match)
-    found.extend(_dates(text))
-    return found
-
-
-def _dates(text: str) -> Iterator[Slot]:
-    for match in [*_DATE_WORDS.finditer(text), *_DATE_ISO.finditer(text)]:
-        month = match.group("month").lower()
-        number = int(month) if month.isdigit() else _MONTHS.split().index(month) + 1
-        try:
-            day = date(int(match.group("year")), number, int(match.group("day"))).toordinal()
-        except ValueError:
-            continue
-        yield Slot("date", float(day), float(day), match.group())
-
-
-def _number(text: str) -> float:
-    word = _NUMBER_WORDS.get(text.lower())
-    if word is not None:
-        return float(word)
-    text = text.replace(" ", "").replace("\u00a0", "")
-    if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text):
-        text = text.replace(",", "")
-    return float(text.replace(",", "."))
-
-
 _NEGATION = re.compile(
     r"\b(?:not|never|no longer|cannot|without|excluded|prohibited|forbidden|neither)\b|n['’]t\b",
     re.IGNORECASE,
@@ -286,14 +162,24 @@ def find_disagreement(left: str, right: str) -> Disagreement | None:
     """
     ours, theirs = extract_slots(left), extract_slots(right)
     units = {slot.unit for slot in ours} & {slot.unit for slot in theirs}
-    for unit in sorted(units):
+    # "It cannot use 5 GHz" and "it uses 2.4 GHz" agree: what one denies the other need not state.
+    same_polarity = bool(_NEGATION.search(left)) == bool(_NEGATION.search(right))
+    for unit in sorted(units) if same_polarity else ():
         one = [slot for slot in ours if slot.unit == unit]
         two = [slot for slot in theirs if slot.unit == unit]
+        if _mentions(left, two) or _mentions(right, one):
+            continue
         if not any(a.low <= b.high and b.low <= a.high for a in one for b in two):
             return Disagreement(unit, one[0].text, two[0].text)
     if units or not _same_scale(ours, theirs):
         return None
     return _polarity(left, right)
+
+
+def _mentions(sentence: str, slots: list[Slot]) -> bool:
+    """Whether a sentence names one of the values without its unit: "three of your 26 days"."""
+    said = {read_number(m) for m in BARE_NUMBER.findall(plain_text(sentence))}
+    return any(read_number(m) in said for s in slots for m in BARE_NUMBER.findall(s.text)[:1])
 
 
 def _same_scale(ours: list[Slot], theirs: list[Slot]) -> bool:
@@ -312,4 +198,4 @@ def _polarity(left: str, right: str) -> Disagreement | None:
 
 def mask_values(sentence: str) -> str:
     """The sentence with every number as "N": what is aligned, so that values do not decide it."""
-    return re.sub(rf"(?<!\w){_NUMBER}(?!\w)", "N", plain_text(sentence), flags=re.IGNORECASE)
+    return re.sub(rf"(?<!\w){NUMBER}(?!\w)", "N", plain_text(sentence), flags=re.IGNORECASE)

@@ -77,7 +77,8 @@ def review_draft(
         current = read_draft(connection, draft_id)
         if current.draft_hash != expected_hash:
             raise StaleError("the draft changed since it was read", draft_id=draft_id)
-        base = check_base(connection, current)
+        # A draft whose article has moved on can still be turned down, or it would block its gap.
+        base = check_base(connection, current) if decision in APPROVING else None
         approvals = _approvers(connection, current, edited.draft_hash)
         if decision in APPROVING:
             if reviewer in approvals:

@@ -165,8 +165,16 @@ def _write(
 ) -> WrittenArticle | Refusal:
     if target is not None:
         document, version = target
+        # The article's readers may be less trusted than the gap's requesters.
+        lower = min(gap.audience, document.metadata.audience, key=lambda a: a.rank)
         return write_smallest_edit(
-            gap, document.document_id, version.title, version.markdown, seen, stronger, encoder
+            replace(gap, audience=lower),
+            document.document_id,
+            version.title,
+            version.markdown,
+            seen,
+            stronger,
+            encoder,
         )
     if gap.kind is GapKind.DUPLICATE:
         return ask_about_change(gap, "which of the duplicates stays is the owner's choice", None)

@@ -37,6 +37,7 @@ CLEARLY_ALIKE = 0.5
 """A member lies two, a cluster three spreads (median minus 16th percentile) above the median pair,
 at most at 0.5. On the made-up company's tickets this keeps 9 in 10 of the tickets of the planted
 topics and lets 2 in 3 of the others go (see docs/decisions on topics)."""
+OWN_SHARE = 0.5
 ONE_TOPIC_RATIO = 0.9
 """Two planted topics of the made-up company reach at most 0.8, halves of one topic about 1."""
 BLOCK = 1_000
@@ -309,11 +310,14 @@ def form_cluster(ticket_ids: Sequence[str], matrix: Vectors) -> Cluster:
 
 
 def _trim(matrix: Vectors, places: Places, least: float) -> Places:
-    """Drop the worst member until every one is near enough to the others."""
+    """Drop the worst member until every one is near enough to the others.
+
+    Near enough is the corpus' threshold, and half of what the median member reaches.
+    """
     while len(places) >= FEWEST_REQUESTERS:
         similarities = _mean_similarities(matrix[places])
         worst = int(np.argmin(np.round(similarities, 5)))
-        if similarities[worst] >= least:
+        if similarities[worst] >= max(least, OWN_SHARE * float(np.median(similarities))):
             break
         places = np.delete(places, worst)
     return places

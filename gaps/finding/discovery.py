@@ -18,6 +18,7 @@ from kb.ports import Vectors
 NEAR_QUANTILE = 0.25
 """A served ticket is near a topic when it is closer than the farthest quarter of the topic's."""
 FEWEST_HOLDERS = 3
+NAMED_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def discover_topics(
     groups = topics.group_by_failed_article(groups, _failed_on(believable, window), requesters)
     holders = _unknown_holders(believable, terms, requesters, find_unknown)
     groups = topics.merge_by_markers(groups, holders, requesters)
+    groups = [group for group in groups if _shares_a_word(group, terms, requesters)]
     matched = topics.match_topics(groups, known)
     named = naming.distinguishing_terms([group for _, group in matched], terms, requesters)
     return [
@@ -115,6 +117,20 @@ def _unknown_holders(
                 held[term].append(ticket.ticket_id)
     common = {t for t, ids in held.items() if len({requesters[i] for i in ids}) >= FEWEST_HOLDERS}
     return {term: tuple(sorted(held[term])) for term in sorted(find_unknown(common))}
+
+
+def _shares_a_word(
+    group: frozenset[str], terms: Mapping[str, frozenset[str]], requesters: Mapping[str, str]
+) -> bool:
+    """Whether three people and a quarter of the tickets use one word: else it has no name."""
+    held: defaultdict[str, list[str]] = defaultdict(list)
+    for key in group:
+        for term in terms[key]:
+            held[term].append(key)
+    return any(
+        len(ids) >= NAMED_SHARE * len(group) and len({requesters[i] for i in ids}) >= FEWEST_HOLDERS
+        for ids in held.values()
+    )
 
 
 def _describe(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page, Request, Route
 
 from api.wiring import Application
 from gaps.types import Check, Citation, DraftState, GapKind, Refusal, Statement
@@ -213,13 +213,22 @@ def test_no_vector_runs_and_no_request_leaves(kb: Application, page: Page, addre
     )  # fmt: skip
     away: list[str] = []
     ran: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith(address) else away.append(r.url))
-    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+
+    def note_request(request: Request) -> None:
+        if not request.url.startswith(address):
+            away.append(request.url)
+
+    def note_dialog(dialog: Dialog) -> None:
+        ran.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("request", note_request)
+    page.on("dialog", note_dialog)
     page.on("console", lambda message: ran.append(message.text))
     sign_in(page, make_key(kb))
     ran.clear()
 
-    def without_policy(route) -> None:  # type: ignore[no-untyped-def]
+    def without_policy(route: Route) -> None:
         answer = route.fetch()
         headers = {k: v for k, v in answer.headers.items() if k != "content-security-policy"}
         route.fulfill(response=answer, headers=headers)

@@ -24,6 +24,7 @@ from kb.errors import ConflictError, InvalidInputError, NotFoundError
 from kb.tables import chunks, documents, embeddings, versions
 from kb.tables import sources as source_rows
 from kb.types import Audience, Document
+from kb.vectors import embed_texts, embedded_text
 from tests.ingest.factories import make_document, make_folder, write_article
 
 DERIVED = ("embeddings",)
@@ -310,27 +311,63 @@ def test_a_plan_made_stale_by_another_sync_is_made_anew(
 def test_a_source_that_others_never_stop_changing_is_given_up(
     sync: Any, database: Database, folder: Path, clock: FixedClock
 ) -> None:
-    file = write_article(folder, "b.md")
+    files = [write_article(folder, f"b{i}.md", f"Text {i}.") for i in range(8)]
     sync()
-    file.unlink()
-    gone = make_document("b")
+    for file in files:
+        file.unlink()
     write_article(folder, "a.md")
 
     def interfere(done: int, total: int) -> None:
         with database.write() as connection:
-            if articles.read_states(connection)["b"].deleted:
-                parts = chunk_document(gone)
-                articles.write_version(
-                    connection, gone, parts, now=clock.now(), author="x", reason="x"
-                )
-            else:
-                articles.delete_document(connection, "b", now=clock.now())
+            articles.delete_document(connection, f"b{len(gone)}", now=clock.now())
+        gone.append(done)
 
+    gone: list[int] = []
     with pytest.raises(ConflictError, match="try again"):
         sync(progress=interfere)
     with database.read() as connection:
         assert "a" not in articles.read_states(connection)
+    assert counts(sync()) == {"new": 1, "deleted": 3}
+
+
+def test_what_changes_in_the_database_while_the_folder_is_read_is_left_to_the_next_sync(
+    sync: Any, database: Database, folder: Path, clock: FixedClock, encoder: HashingEncoder
+) -> None:
+    write_article(folder, "b.md", "As the file says.")
     sync()
+    write_article(folder, "a.md")
+    newer = make_document("b", "As somebody published it.")
+
+    def interfere(done: int, total: int) -> None:
+        if not written:
+            parts = chunk_document(newer)
+            embed_texts(
+                database, encoder,
+                {p.content_hash: embedded_text(p.heading_path, p.text) for p in parts},
+            )  # fmt: skip
+            with database.write() as connection:
+                written.append(
+                    articles.write_version(
+                        connection, newer, parts, now=clock.now(), author="x", reason="x"
+                    )
+                )
+
+    written: list[int] = []
+    assert counts(sync(progress=interfere)) == {"new": 1, "unchanged": 1}
+    assert stored(database, "b").version == written[0] == 2
+
+
+def test_documents_held_by_somebody_else_are_neither_taken_nor_deleted(
+    sync: Any, database: Database, folder: Path
+) -> None:
+    file = write_article(folder, "a.md", "One.")
+    write_article(folder, "b.md", "Two.")
+    sync()
+    file.unlink()
+    write_article(folder, "b.md", "Three.")
+    assert counts(sync(held=lambda _connection: {"a", "b"})) == {"unchanged": 1}
+    assert stored(database, "a").version == 1
+    assert counts(sync()) == {"changed": 1, "deleted": 1}
 
 
 def test_syncs_at_once_end_as_one(database: Database, clock: FixedClock, folder: Path) -> None:

@@ -196,8 +196,6 @@ def test_every_read_holds_back_what_the_reader_may_not_see(
         found = articles.read_documents(connection, reader)
         assert [d.document_id for d in found] == wanted
         assert [d.document_id for d in articles.read_documents(connection, reader, ids=ids)] == wanted
-        numbers = articles.read_documents_by_number(connection, range(1, 9), reader)
-        assert sorted(d.document_id for d in numbers.values()) == wanted
         passages = articles.read_chunks_of(connection, ids, reader)
         assert [c.document.document_id for c in passages] == wanted
         every = [c.chunk_id for c in articles.read_chunks_of(connection, ids, Audience.INTERNAL)]

@@ -114,7 +114,7 @@ def _compose(
     solved = {t.ticket_id: t for t in pack.solved_tickets}
     variants = [
         replace(variant, points=drop_alternatives(variant.points, vectors))
-        for variant in group_variants(doing, solved)
+        for variant in group_variants(doing, solved, " ".join((gap.title, *gap.terms)))
     ]
     lines = ["## Symptom", "", *describe_symptoms(gap, pack, similarity), ""]
     statements: list[Statement] = []

@@ -11,13 +11,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gaps.drafting.hostile import is_hostile
+from gaps.drafting.writing.denials import (
+    DENIED,
+    collect_denials,
+    find_denied_sentences,
+    find_denied_words,
+    find_failing_steps,
+)
 from gaps.drafting.writing.evidence import (
     Evidence,
     EvidencePack,
     collect_evidence,
-    origin_of,
-    usable_texts,
 )
 from gaps.drafting.writing.extractive import CORROBORATION, WrittenArticle, write_article
 from gaps.drafting.writing.merging import cite_members, merge_sentences
@@ -33,32 +37,9 @@ ALIGNED = 0.55
 """Cosine (values masked) from which on evidence speaks of an article's sentence."""
 ALIGNED_ADVICE = 0.35
 """Cosine from which on an instruction may stand in the place of denied advice (MiniLM)."""
-_GONE = re.compile(
-    r"\b(?:no longer (?:exists?|needed|used|works?|recommended|available)|(?:was|is|has been"
-    r"|were|are) (?:taken"
-    r" down|removed|gone|retired|replaced|discontinued|switched off)|does(?:n't| not) exist"
-    r"|(?:has|have)"
-    r" gone|out of date|not (?:use|recommend\w*)|never use|instead of|rather than"
-    r"|not needed any ?more)\b",
-    re.IGNORECASE,
-)
-_DENIED = re.compile(
-    r"\b(?:no|not|never|without|instead of|rather than|cause(?: is| was)?:?|because of)"
-    r"\s+(?:use|using|the|any|a|an)?\s*([a-z-]{4,})"
-    r"|\b([A-Za-z-]{4,})(?:\s+\w+){0,2}\s+(?:must not|should not|may not|can(?:no|['’])t"
-    r"|(?:is|are) not"
-    r"|(?:is|are) read wrongly|misreads?|do(?:es)? not work|hold a different|(?:is|are) wrong)\b"
-    r"|\b(?:replace|swap|exchange)d?\s+(?:the\s+)?([a-z-]{4,})[^.,;]{0,20}\s(?:by|for|with)\b",
-    re.IGNORECASE,
-)
-_ADVISES = re.compile(
-    r"\b(?:recommend|use|choose|take|prefer|best|should|advise|suitable|need|enter|open|go to)\b",
-    re.IGNORECASE,
-)
 _LIST = re.compile(
     r"(?m)(?:^[ \t]*\d{1,2}[.)][ \t]+.*(?:\n(?![ \t]*\n)(?![ \t]*\d{1,2}[.)]).*)*\n?)+"
 )
-_ADDRESS = re.compile(r"\b(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[\w./-]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +146,17 @@ def _gone_edits(
     similarity: Encoder,
 ) -> list[_Edit]:
     """What several people say is gone or wrong: the steps that rest on it, else the sentence."""
-    told = _told_denials(tickets)
-    failing = _failing_steps(markdown, tickets, told)
+    told = collect_denials(tickets)
+    failing = find_failing_steps(markdown, tickets, told)
     if failing:
         written = write_article(gap, tickets, stronger, similarity)
         steps = _steps_of(written) if isinstance(written, WrittenArticle) else None
         for block in _LIST.finditer(markdown):
             if steps and any(block.start() <= s.start < block.end() for s in failing):
                 return _replace_steps(block, *steps)
-    denied = _denied_sentences(markdown, told)
-    return _replace_sentences(denied, pack, similarity)
+    denied = find_denied_words(told)
+    failed = find_denied_sentences(markdown, denied)
+    return _replace_sentences(markdown, failed, denied, pack, similarity)
 
 
 def _replace_steps(block: re.Match[str], text: str, statements: Sequence[Statement]) -> list[_Edit]:
@@ -184,54 +166,12 @@ def _replace_steps(block: re.Match[str], text: str, statements: Sequence[Stateme
     return [first, *(_Edit(block.end(), block.end(), "", s) for s in statements[1:])]
 
 
-def _told_denials(tickets: Sequence[Ticket]) -> list[tuple[str, str]]:
-    """Who says of what that it is gone, wrong or not to be used; agents' texts only."""
-    return [
-        (origin_of(ticket), sentence.text)
-        for ticket in tickets
-        for text in usable_texts(ticket)
-        if not is_hostile(text)
-        for sentence in split_sentences(text)
-        if _GONE.search(sentence.text) or _DENIED.search(sentence.text)
-    ]
-
-
-def _failing_steps(
-    markdown: str, tickets: Sequence[Ticket], told: Sequence[tuple[str, str]]
-) -> list[Sentence]:
-    """Numbered steps at an address no resolution uses any more, where people say it is gone."""
-    people = {who for who, text in told if _GONE.search(text)}
-    if len(people) < CORROBORATION:
-        return []
-    used = _replaced_addresses(tickets)
-    return [
-        s
-        for s in split_sentences(markdown)
-        if s.numbered and {a.rstrip("./") for a in _ADDRESS.findall(s.text)} - used
-    ]
-
-
-def _denied_sentences(markdown: str, told: Sequence[tuple[str, str]]) -> list[Sentence]:
-    """Sentences that advise what at least two people's resolutions deny by name."""
-    people: dict[str, set[str]] = {}
-    for who, text in told:
-        for match in _DENIED.finditer(text):
-            for word in content_words(" ".join(g for g in match.groups() if g)):
-                people.setdefault(word, set()).add(who)
-    denied = {word for word, who in people.items() if len(who) >= CORROBORATION and len(word) > 3}
-    sentences = split_sentences(markdown)
-    found = []
-    for sentence in sentences:
-        words = content_words(sentence.text) & denied
-        # A word all over the article is its subject, not the advice that failed.
-        telling = [w for w in words if sum(w in content_words(s.text) for s in sentences) <= 3]
-        if telling and not _GONE.search(sentence.text) and _ADVISES.search(sentence.text):
-            found.append(sentence)
-    return found
-
-
 def _replace_sentences(
-    sentences: Sequence[Sentence], pack: EvidencePack, similarity: Encoder
+    markdown: str,
+    sentences: Sequence[Sentence],
+    denied: set[str],
+    pack: EvidencePack,
+    similarity: Encoder,
 ) -> list[_Edit]:
     """Each sentence replaced by what corroborated instructions say nearest to it."""
     if not sentences:
@@ -240,7 +180,9 @@ def _replace_sentences(
     points = [
         p
         for p in merge_sentences(pack.sentences, vectors)
-        if p.best.instruction and len(p.requesters) >= CORROBORATION
+        if p.best.instruction
+        and len(p.requesters) >= CORROBORATION
+        and (not content_words(p.best.instruction) & denied or DENIED.search(p.best.instruction))
     ]
     wanted = similarity.encode([plain_text(s.text) for s in sentences])
     edits = []
@@ -255,20 +197,21 @@ def _replace_sentences(
         text = best.best.instruction or ""
         points.remove(best)
         statement = Statement(text, cite_members(best.members, best.best))
-        edits.append(_Edit(sentence.start, sentence.start + len(sentence.text), text, statement))
+        edits.append(_Edit(sentence.start, _end_of_thought(markdown, sentence), text, statement))
     return edits
 
 
-def _replaced_addresses(tickets: Sequence[Ticket]) -> set[str]:
-    """Addresses at least two resolutions still send people to."""
-    people: dict[str, set[str]] = {}
-    for ticket in tickets:
-        for text in usable_texts(ticket):
-            for address in _ADDRESS.findall(text):
-                people.setdefault(address.rstrip("./"), set()).add(
-                    ticket.requester or ticket.ticket_id
-                )
-    return {a for a, who in people.items() if len(who) >= CORROBORATION}
+def _end_of_thought(markdown: str, sentence: Sentence) -> int:
+    """Where what is said of the sentence's subject ends: "They cope well …" falls with it."""
+    end = sentence.start + len(sentence.text)
+    for following in split_sentences(markdown):
+        if following.start < end:
+            continue
+        same_paragraph = "\n" not in markdown[end : following.start]
+        if not same_paragraph or not re.match(r"(?:They|It|These|This)\b", following.text):
+            break
+        end = following.start + len(following.text)
+    return end
 
 
 def _steps_of(written: WrittenArticle) -> tuple[str, tuple[Statement, ...]] | None:

@@ -39,14 +39,17 @@ class Variant:
     ticket_ids: frozenset[str]
 
 
-def group_variants(points: Sequence[Point], tickets: Mapping[str, Ticket]) -> list[Variant]:
+def group_variants(
+    points: Sequence[Point], tickets: Mapping[str, Ticket], topic: str = ""
+) -> list[Variant]:
     """Points that come from the same tickets together, those for everybody first.
 
     Args:
         points: Corroborated steps.
         tickets: The solved tickets by id, to see what sets one variant's requesters apart.
+        topic: The gap's title and terms; their words hold for all and set nobody apart.
     """
-    labels = label_tickets(tickets)
+    labels = label_tickets(tickets, set(re.findall(r"[^\W_]{2,}", topic.lower())))
     groups: list[tuple[list[Point], set[str], str | None]] = []
     for point in sorted(points, key=lambda p: (-len(p.requesters), p.place)):
         ids = set(point.ticket_ids)
@@ -107,7 +110,9 @@ def find_condition(ids: set[str], labels: Mapping[str, Mapping[str, float]]) -> 
     return max(strong, key=lambda pair: (round(pair[0], 2), pair[1]))[1] if strong else None
 
 
-def label_tickets(tickets: Mapping[str, Ticket]) -> dict[str, dict[str, float]]:
+def label_tickets(
+    tickets: Mapping[str, Ticket], common: set[str] | frozenset[str] = frozenset()
+) -> dict[str, dict[str, float]]:
     """What each question could be a case of: a code, a platform, what a message says, a word.
 
     A message counts for every ticket that holds its words, quoted or not. The number is how much
@@ -129,10 +134,12 @@ def label_tickets(tickets: Mapping[str, Ticket]) -> dict[str, dict[str, float]]:
         words = set(re.findall(r"[^\W_]{2,}", text.lower()))
         codes = set(_CODE.findall(text)) | ({tickets[key].error_code or ""} - {""})
         platforms = {_PLATFORM_NAMES[p.lower()] for p in _PLATFORM.findall(text)}
-        labels = {f"If it is about “{w}”": 0.0 for w in words if len(w) > 4 and w not in _PLAIN}
+        labels = {
+            f"If it is about “{w}”": 0.0 for w in words if len(w) > 4 and w not in _PLAIN | common
+        }
         for message in messages:
             inside = re.findall(r"[^\W_]{2,}", message)
-            if inside and set(inside) <= words and not set(inside) <= _PLAIN:
+            if inside and set(inside) <= words and not set(inside) <= _PLAIN | common:
                 labels[f"If it says “{message}”"] = 0.1 + 0.02 * len(inside)
         labels |= {f"If you see {code}": 0.25 for code in codes if not is_hostile(code)}
         labels |= {f"On {_article(name)}": 0.25 for name in platforms}

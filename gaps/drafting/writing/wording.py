@@ -10,29 +10,28 @@ from __future__ import annotations
 import re
 
 _PAST = {
-    "added": "add", "adjusted": "adjust", "allowed": "allow", "asked": "ask", "booked": "book",
-    "called": "call", "cancelled": "cancel", "changed": "change", "charged": "charge",
-    "checked": "check", "chose": "choose", "cleaned": "clean", "cleared": "clear",
-    "clicked": "click", "closed": "close", "completed": "complete", "confirmed": "confirm",
-    "connected": "connect", "corrected": "correct", "deleted": "delete", "disabled": "disable",
+    "added": "add", "adjusted": "adjust", "allowed": "allow", "booked": "book",
+    "cancelled": "cancel", "changed": "change", "chose": "choose", "cleaned": "clean",
+    "cleared": "clear", "clicked": "click", "closed": "close", "connected": "connect",
+    "corrected": "correct", "deleted": "delete", "disabled": "disable",
     "disconnected": "disconnect", "downloaded": "download", "enabled": "enable",
     "enrolled": "enrol", "entered": "enter", "filled": "fill", "fitted": "fit",
-    "followed": "follow",
-    "held": "hold", "inserted": "insert", "installed": "install", "launched": "launch",
-    "linked": "link", "logged": "log", "lowered": "lower", "mailed": "mail", "moved": "move",
-    "opened": "open", "paired": "pair", "picked": "pick", "placed": "place", "plugged": "plug",
-    "pressed": "press", "pulled": "pull", "raised": "raise", "ran": "run", "rebooted": "reboot",
-    "recalibrated": "recalibrate", "reconnected": "reconnect", "registered": "register",
-    "reinstalled": "reinstall", "removed": "remove", "renewed": "renew", "replaced": "replace",
-    "reset": "reset", "restarted": "restart", "selected": "select", "sent": "send", "set": "set",
-    "signed": "sign", "started": "start", "stopped": "stop", "swapped": "swap",
-    "switched": "switch", "tapped": "tap", "ticked": "tick", "took": "take", "tried": "try",
+    "followed": "follow", "held": "hold", "inserted": "insert", "installed": "install",
+    "launched": "launch", "linked": "link", "logged": "log", "lowered": "lower",
+    "moved": "move", "opened": "open", "paired": "pair", "picked": "pick", "placed": "place",
+    "plugged": "plug", "pressed": "press", "pulled": "pull", "raised": "raise", "ran": "run",
+    "rebooted": "reboot", "recalibrated": "recalibrate", "reconnected": "reconnect",
+    "registered": "register", "reinstalled": "reinstall", "removed": "remove",
+    "renewed": "renew", "replaced": "replace", "reset": "reset", "restarted": "restart",
+    "selected": "select", "set": "set", "signed": "sign", "started": "start", "stopped": "stop",
+    "swapped": "swap", "switched": "switch", "tapped": "tap", "ticked": "tick",
     "turned": "turn", "typed": "type", "unlinked": "unlink", "uninstalled": "uninstall",
     "unplugged": "unplug", "unticked": "untick", "updated": "update", "upgraded": "upgrade",
     "used": "use", "waited": "wait", "went": "go",
 }  # fmt: skip
 _BASE = frozenset(_PAST.values()) | frozenset(
-    "accept agree answer apply approve attach avoid back begin bring buy compare configure contact"
+    "ask call confirm check mail send take try accept agree answer apply approve attach avoid"
+    " back begin bring buy compare configure contact"
     " copy count create cut dial do drag drain drop edit empty ensure expect export extend"
     " fetch find"
     " fix fold forward free get give hand have ignore import increase keep leave let lift list"
@@ -89,12 +88,15 @@ _OUTCOME = re.compile(
     r"|(?:the )?\S+ (?:came|comes|is|are) back\b)[^.;]*",
 )
 _NARRATIVE = re.compile(
-    r"\b(?:was|were|had|did|came|told|said|got|gave|issued|verified|vouched|went|knew|made"
+    r"\b(?:was|were|had|did|came|told|said|asked|called|confirmed|charged|checked|mailed|sent|took"
+    r"|tried|got|gave|issued|verified|vouched|went|knew|made"
     r"|worked|solved|found|belonged|belong(?:ed)|kept|stayed|helped|left|turned out)\b"
     r"|\b(?:has|have) been\b"
 )
 _PAST_ANYWHERE = re.compile(rf"\b(?:{'|'.join(v for v in _PAST if v not in ('set', 'reset'))})\b")
 _QUOTED = re.compile(r"[\"“«][^\"”»]{1,60}[\"”»]|\*\*[^*]{1,60}\*\*|`[^`]{1,60}`")
+_DANGLING = re.compile(r"\s+with (?:it|this|that)(?=\s+(?:at|in|on|under)\b|[.,;]|$)")
+"""What it points back to stands in a sentence that is not quoted."""
 _ONE_PERSON = re.compile(r"\b(?:he|she|his|her|him|hers|the (?:customer|user|colleague))\b", re.I)
 _FIRST_PERSON = re.compile(
     r"\b(?:I|I'm|I've|I'll|I'd|me|my|mine|myself)\b|\b(?:I|we)['’](?:ve|ll|d|m|re)\b"
@@ -118,7 +120,7 @@ def as_instruction(text: str) -> str | None:
     said = _LEAD.sub("", _ASIDE.sub("", _OUTCOME.sub("", text.strip()))).strip(" ,;:-–")
     if not said or says_i(said):
         return None
-    said = _turned(said)
+    said = _DANGLING.sub("", _turned(said))
     wish = _YOU.match(said)
     if wish:
         said = wish.group("rest")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
+from fastapi.testclient import TestClient
 
+from api.app import create_app
 from api.wiring import Application
-from gaps.types import Check, Citation, DraftState, Refusal, Statement
-from tests.api.pages.factories import Browser, make_key, make_tickets, store_draft, store_gap
+from gaps.types import Check, Citation, Draft, DraftState, Refusal, Statement
+from kb.types import Role
+from tests.api.pages.factories import (
+    Browser,
+    make_application,
+    make_key,
+    make_tickets,
+    store_draft,
+    store_gap,
+)
 from tests.api.pages.vectors import VECTORS
 
 ACTIVE = {"script", "iframe", "object", "embed", "img", "base", "style", "math", "video", "audio"}
@@ -28,44 +39,57 @@ class _Guard(HTMLParser):
             assert "script:" not in (value or "").lower() or name in ("value", "datetime")
 
 
-@pytest.mark.parametrize("vector", VECTORS)
-def test_no_page_lets_a_vector_through(kb: Application, browser: Browser, vector: str) -> None:
-    tickets = make_tickets("X", [(vector, vector, vector)] * 2)
-    gap = store_gap(kb, "gap_x", tickets, title=vector, reasons=[vector], documents=[vector])
-    quote = Citation("ticket", "X-0", vector)
+Editor = tuple[Application, Browser]
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    """One knowledge base for all vectors; each brings drafts of its own."""
+    kb = make_application(tmp_path_factory.mktemp("escaping") / "kb")
+    browser = Browser(TestClient(create_app(kb)))
+    browser.sign_in(make_key(kb, Role.EDITOR, None))
+    yield kb, browser
+    kb.close()
+
+
+def store_hostile(kb: Application, name: str, vector: str) -> Draft:
+    """A draft, a refusal and an open gap made of nothing but the vector."""
+    tickets = make_tickets(f"{name}X", [(vector, vector, vector)] * 2)
+    gap = store_gap(
+        kb, f"{name}x", tickets, title=vector, owner=vector, reasons=[vector], documents=[vector]
+    )
+    quotes = (Citation("ticket", f"{name}X-0", vector), Citation("chunk", vector, vector))
     draft = store_draft(
-        kb, "drf_x", gap, title=vector, markdown=vector,
-        statements=[Statement(vector, (quote, Citation("chunk", vector, vector)))],
-        checks=[Check(vector, "look", vector)],
+        kb, f"drf_{name}x", gap, title=vector, markdown=vector,
+        statements=[Statement(vector, quotes)], checks=[Check(vector, "look", vector)],
     )  # fmt: skip
-    thin = store_gap(kb, "gap_y", make_tickets("Y", [(vector, vector, vector)]), title=vector)
+    thin = store_gap(kb, f"{name}y", make_tickets(f"{name}Y", [(vector,) * 3]), title=vector)
     store_draft(
-        kb, "drf_y", thin, title=vector, markdown="", statements=(), checks=(),
+        kb, f"drf_{name}y", thin, title=vector, markdown="", statements=(), checks=(),
         state=DraftState.REFUSED, refused=Refusal(vector, (vector,)),
     )  # fmt: skip
-    store_gap(kb, "gap_z", make_tickets("Z", [(vector, vector, vector)]), title=vector)
-    browser.sign_in(make_key(kb))
-    answers = [browser.get(path) for path in ("/review", "/review/drf_x", "/review/drf_y")]
-    answers.append(browser.post("/review/drf_x/preview", markdown=vector))
+    store_gap(kb, f"{name}z", make_tickets(f"{name}Z", [(vector,) * 3]), title=vector)
+    return draft
+
+
+@pytest.mark.parametrize("number", range(len(VECTORS)))
+def test_no_page_lets_a_vector_through(editor: Editor, number: int) -> None:
+    kb, browser = editor
+    name, vector = f"v{number}", VECTORS[number]
+    draft = store_hostile(kb, name, vector)
+    page = f"/review/{draft.draft_id}"
+    answers = [browser.get(path) for path in ("/review", page, f"/review/drf_{name}y")]
+    answers.append(browser.post(f"{page}/preview", markdown=vector))
     form = {"seen": vector + " before", "markdown": vector, "reason": vector}
-    for decision, digest in (
-        ("approve", "0" * 64),
-        ("edit", "0" * 64),
-        ("reject", draft.draft_hash),
-    ):
+    stale, current = "0" * 64, draft.draft_hash
+    for decision, digest in (("approve", stale), ("edit", stale), ("reject", current)):
         answers.append(
-            browser.post("/review/drf_x/decision", decision=decision, draft_hash=digest, **form)
+            browser.post(f"{page}/decision", decision=decision, draft_hash=digest, **form)
         )
-    answers.append(browser.get("/review/drf_x"))
-    answers.append(browser.get("/review?tab=decided"))
-    answers.append(browser.post("/review/drf_x/decision", decision=vector))
-    assert [answer.status_code for answer in answers] == [200] * 4 + [
-        412,
-        412,
-        303,
-        200,
-        200,
-        422 if len(vector) > 20 else 400,
-    ]
+    answers += [browser.get(page), browser.get("/review?tab=decided")]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [200, 200, 200, 200, 412, 412, 303, 200, 200]
+    answers.append(browser.post(f"{page}/decision", decision=vector))
+    assert answers[-1].status_code in (400, 422)
     for answer in answers:
         _Guard().feed(answer.text)

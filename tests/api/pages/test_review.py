@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, update
 
+from api.keys import Caller
 from api.wiring import Application
 from gaps import tables
 from gaps.types import Check, DraftState, Gap, GapKind, Refusal
@@ -276,11 +277,13 @@ def test_a_refusal_shows_its_questions(kb: Application, browser: Browser, gap: G
 def test_a_draft_is_asked_for_from_an_open_gap(
     kb: Application, browser: Browser, gap: Gap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-    monkeypatch.setattr(
-        kb.desk, "create_draft",
-        lambda gap_id, caller: asked.append((gap_id, caller.name)) or {"draft_id": "drf_9"},
-    )  # fmt: skip
+    asked: list[tuple[str, str]] = []
+
+    def create_draft(gap_id: str, caller: Caller) -> dict[str, str]:
+        asked.append((gap_id, caller.name))
+        return {"draft_id": "drf_9"}
+
+    monkeypatch.setattr(kb.desk, "create_draft", create_draft)
     browser.sign_in(make_key(kb))
     assert "Write a draft" in browser.get("/review").text
     answer = browser.post("/review/gaps/gap_vpn/draft")

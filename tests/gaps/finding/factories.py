@@ -123,13 +123,13 @@ class Helpdesk:
                     exists=ticket.ticket_id in known, now=END,
                 )  # fmt: skip
 
-    def find(self, until: datetime = END, **fields: Any) -> FindReport:
+    def find(self, now: datetime = END, **fields: Any) -> FindReport:
         return find_gaps(
             self.database,
             self.retriever,
             self.knowledge.encoder,
             settings=replace(SETTINGS, **fields.pop("settings", {})),
-            now=until,
+            now=now,
             **fields,
         )
 

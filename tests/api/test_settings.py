@@ -1,0 +1,191 @@
+"""kb.toml: every mistake names the file, the line and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from api.scheduler import read_trigger
+from api.settings import Settings, find_config, read_settings
+from kb.errors import InvalidInputError
+from kb.types import Audience
+
+SOUND = """\
+[hierarchy]
+authorities = ["policy", "help_article"]
+
+[[owners]]
+name = "ana"
+topics = ["vpn"]
+
+[[owners]]
+name = "ben"
+
+[[sources]]
+name = "help"
+kind = "markdown"
+location = "articles"
+authority = "help_article"
+audience = "public"
+owner = "ana"
+
+[[sources]]
+name = "rules"
+kind = "markdown"
+location = "policies"
+authority = "policy"
+audience = "internal"
+owner = "ben"
+review_every_days = 365
+
+[gaps]
+window_weeks = 13
+
+[drive]
+schedule = "0 5 * * mon"
+"""
+
+REPLACED: list[tuple[str, str, int, str]] = [
+    ('audience = "public"', 'audience = "staff"', 16, "'public', 'customer', 'partner' or 'intern"),
+    ('audience = "internal"', 'audience = "INTERNAL"', 24, "'public', 'customer', 'partner'"),
+    ('kind = "markdown"\nlocation = "articles"', 'kind = "wiki"\nlocation = "articles"', 13,
+     "should be 'markdown'"),
+    ('owner = "ana"', 'owner = "zoe"', 17, "unknown owner 'zoe' (expected one of: ana, ben)"),
+    ('owner = "ben"', 'owner = "benn"', 25, "unknown owner 'benn' (expected one of: ana, ben)"),
+    ('authority = "help_article"', 'authority = "gossip"', 15,
+     "unknown authority 'gossip' (expected one of: policy, help_article)"),
+    ('authority = "policy"', 'authority = 3', 23, "valid string"),
+    ('location = "articles"\n', "", 11, "'sources.location' is missing"),
+    ('audience = "internal"\n', "", 19, "'sources.audience' is missing"),
+    ('name = "help"\n', "", 11, "'sources.name' is missing"),
+    ('name = "rules"', 'name = "help"', 20, "'help' is there twice"),
+    ('name = "ben"', 'name = "ana"', 9, "'ana' is there twice"),
+    ('name = "help"', 'name = "help desk"', 12, "match pattern"),
+    ('name = "help"', 'name = ""', 12, "match pattern"),
+    ('name = "ana"\n', 'name = "a/b"\n', 5, "match pattern"),
+    ('topics = ["vpn"]', 'topics = "vpn"', 6, "valid tuple"),
+    ('topics = ["vpn"]', 'topic = ["vpn"]', 6, "did you mean 'topics'?"),
+    ("review_every_days = 365", "review_every_days = 0", 26, "greater than or equal to 1"),
+    ("review_every_days = 365", 'review_every_days = "yearly"', 26, "valid integer"),
+    ("review_every_days = 365", "review_every_day = 365", 26, "did you mean 'review_every_days'?"),
+    ("review_every_days = 365", 'password = "x"', 26, "expected one of: audience, authority"),
+    ("window_weeks = 13", "window_weeks = 0", 29, "greater than or equal to 1"),
+    ("window_weeks = 13", "window_weeks = 13.5", 29, "valid integer"),
+    ("window_weeks = 13", "window_weeks = true", 29, "valid integer"),
+    ("window_weeks = 13", "windows_weeks = 13", 29, "did you mean 'window_weeks'?"),
+    ("window_weeks = 13", 'default_owner = "zoe"', 29, "unknown owner 'zoe'"),
+    ("window_weeks = 13", 'publish_to = "blog"', 29, "unknown source 'blog'"),
+    ("window_weeks = 13", "reopen_growth = 0.5", 29, "greater than or equal to 1"),
+    ("window_weeks = 13", 'default_audience = "all"', 29, "'public', 'customer'"),
+    ("window_weeks = 13", 'audience_by_product = {x = "all"}', 29, "'public', 'customer'"),
+    ('schedule = "0 5 * * mon"', "schedule = 5", 32, "valid string"),
+    ('schedule = "0 5 * * mon"', "drafts_per_drive = -1", 32, "greater than or equal to 0"),
+    ('schedule = "0 5 * * mon"', 'schedule = "on mondays"', 32, "not a cron line"),
+    ('schedule = "0 5 * * mon"', 'sync_schedule = "0 25 * * *"', 32, "not a cron line"),
+    ('audience = "internal"', 'audience = "internal"\nschedule = "* * *"', 25, "not a cron line"),
+    ("[gaps]", "[gap]", 28, "unknown key 'gap' (did you mean 'gaps'?)"),
+    ("[drive]", "[robot]", 31, "unknown key 'robot' (expected one of: actions"),
+    ('authorities = ["policy", "help_article"]', "authorities = []", 2, "at least 1 item"),
+    ('authorities = ["policy", "help_article"]',
+     'authorities = ["policy", "help_article", "policy"]', 2, "'policy' is there twice"),
+    ("[[owners]]\nname = \"ben\"", "[owners]\nname = \"ben\"", 8, "not TOML"),
+    ('topics = ["vpn"]', 'topics = ["vpn"', 8, "not TOML"),
+    ('name = "ana"', 'name = "ana', 5, "not TOML"),
+    ('name = "ana"', 'name = "ana"\nname = "ben"', 6, "not TOML"),
+    ("[gaps]", "[gaps", 28, "not TOML"),
+]  # fmt: skip
+
+ADDED: list[tuple[str, int, str]] = [
+    ('[actions]\npublish_article = "always"', 34, "'autonomous', 'human_approved' or 'forbidden'"),
+    ('[actions]\npublish = "forbidden"', 34, "did you mean 'publish_article'?"),
+    ("[freshness]\nreview_every_days = 0", 34, "greater than or equal to 1"),
+    ('[encoder]\nkind = "openai"', 34, "'sentence-transformers' or 'hashing'"),
+    ("[encoder]\nmodel = 3", 34, "valid string"),
+    ('[language_model]\napi_key = "secret"', 34, "expected one of: base_url, model"),
+    ("[storage]\nfolder = []", 34, "valid string"),
+]
+
+
+def refusal_of(path: Path, text: str) -> tuple[str, int]:
+    """What is said about a file, and the line it names."""
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInputError) as caught:
+        read_settings(path)
+    message = caught.value.message
+    assert "\n" not in message
+    assert message.startswith(f"{path}:"), message
+    where = message.removeprefix(f"{path}:").partition(":")[0]
+    return message, int(where)
+
+
+def test_the_sound_file_is_read_as_meant(tmp_path: Path) -> None:
+    path = tmp_path / "kb.toml"
+    path.write_text(SOUND, encoding="utf-8")
+    settings = read_settings(path)
+    assert [s.name for s in settings.sources] == ["help", "rules"]
+    assert settings.sources[1].audience is Audience.INTERNAL
+    assert settings.sources[1].review_every_days == 365
+    assert settings.owners[0].topics == ("vpn",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "expected"), REPLACED, ids=[f"{c[1]!r:.60}" for c in REPLACED]
+)
+def test_a_wrong_value_names_its_line(
+    tmp_path: Path, old: str, new: str, line: int, expected: str
+) -> None:
+    assert SOUND.count(old) >= 1, "the case changes nothing"
+    message, named = refusal_of(tmp_path / "kb.toml", SOUND.replace(old, new, 1))
+    assert expected in message
+    assert named == line, message
+
+
+@pytest.mark.parametrize(("added", "line", "expected"), ADDED, ids=[c[0][:40] for c in ADDED])
+def test_a_wrong_section_names_its_line(
+    tmp_path: Path, added: str, line: int, expected: str
+) -> None:
+    message, named = refusal_of(tmp_path / "kb.toml", f"{SOUND}{added}\n")
+    assert expected in message
+    assert named == line, message
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe[a]", b"name = \"\xe9\""])
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "kb.toml"
+    path.write_bytes(raw)
+    with pytest.raises(InvalidInputError, match="kb.toml: cannot be read"):
+        read_settings(path)
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"kb\.toml: not found; write one with 'kb init'"):
+        find_config(tmp_path / "kb.toml")
+    with pytest.raises(InvalidInputError, match="not found"):
+        find_config(tmp_path)
+
+
+def test_an_empty_file_is_sound_and_every_default_passes_its_own_checks(tmp_path: Path) -> None:
+    path = tmp_path / "kb.toml"
+    path.write_text("", encoding="utf-8")
+    settings = read_settings(path)
+    assert settings == Settings()
+    for schedule in (
+        settings.drive.schedule,
+        settings.drive.freshness_schedule,
+        settings.drive.sync_schedule,
+    ):
+        read_trigger(schedule, where="default")
+
+
+@pytest.mark.parametrize("key", ["gaps", "sources", "hierarchy", "encoder"])
+def test_a_section_that_is_a_value_names_its_line(tmp_path: Path, key: str) -> None:
+    message, named = refusal_of(tmp_path / "kb.toml", f"# first\n{key} = 3\n")
+    assert f"'{key}': input should be" in message
+    assert named == 2
+
+
+def test_secrets_have_no_place_in_the_file(tmp_path: Path) -> None:
+    for key in ("api_key", "password", "token", "database_url"):
+        message, _ = refusal_of(tmp_path / "kb.toml", f'{key} = "x"\n')
+        assert f"unknown key '{key}'" in message
