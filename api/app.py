@@ -85,6 +85,7 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     app.add_exception_handler(KbError, _answer_kb_error)
     app.add_exception_handler(RequestValidationError, _answer_malformed)
     app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_fault)
     app.middleware("http")(_guard)
     return app
 
@@ -138,6 +139,13 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     if _wants_page(request):
         return error_page(request, error.status_code, str(error.detail))
     return error_response(error.status_code, "http", str(error.detail))
+
+
+async def _answer_fault(request: Request, error: Exception) -> Response:
+    """A fault of ours: the log has it, the caller learns nothing of our insides."""
+    if _wants_page(request):
+        return error_page(request, 500, "internal error")
+    return error_response(500, "internal", "internal error")
 
 
 def _wants_page(request: Request) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.server import hold_data_folder
-from kb.errors import InvalidInputError, UnavailableError
+from kb.errors import ConflictError, InvalidInputError, UnavailableError
 
 if TYPE_CHECKING:
     from api.wiring import Application
@@ -70,15 +70,25 @@ def restore_backup(application: Application, source: Path) -> Path | None:
             copy.execute("UPDATE index_state SET active_generation = NULL")
             copy.execute("DELETE FROM generations")
             copy.commit()
-        kept: Path | None = None
-        if target.exists():
-            with closing(sqlite3.connect(target)) as former:
-                former.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            kept = target.with_name(f"kb-before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}.db")
-            target.rename(kept)
-        for leftover in (f"{target}-wal", f"{target}-shm"):
-            Path(leftover).unlink(missing_ok=True)
-        staged.rename(target)
+        with staged.open("rb") as handle:
+            os.fsync(handle.fileno())
+        kept = _keep_former(target)
+        # One step: whatever is killed when, there is a database of this name.
+        staged.replace(target)
+    return kept
+
+
+def _keep_former(target: Path) -> Path | None:
+    """A second name for the database about to be replaced, with its log folded in."""
+    if not target.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(target)) as former:
+            former.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise ConflictError(f"{target} is in use by another command: {error}") from error
+    kept = target.with_name(f"kb-before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.db")
+    os.link(target, kept)
     return kept
 
 

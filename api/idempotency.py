@@ -16,10 +16,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.keys import read_caller
 from api.wiring import Application
+from kb.errors import UnauthenticatedError
 from kb.tables import idempotency
 
 MAX_KEY_CHARACTERS = 200
+READS = ("/v1/search", "/v1/context")
+"""POST only for their bodies: what they may show is decided anew each time."""
 
 
 class IdempotencyMiddleware:
@@ -34,16 +38,17 @@ class IdempotencyMiddleware:
             return await self._app(scope, receive, send)
         request = Request(scope, receive)
         key = request.headers.get("idempotency-key")
-        if not key or not scope["path"].startswith("/v1/"):
+        if not key or not scope["path"].startswith("/v1/") or scope["path"] in READS:
             return await self._app(scope, receive, send)
         if len(key) > MAX_KEY_CHARACTERS:
             return await _refuse(400, "invalid_input", "Idempotency-Key is too long")(
                 scope, receive, send
             )
         body = await request.body()
-        caller = hashlib.sha256(request.headers.get("authorization", "").encode()).hexdigest()[:40]
+        said = request.headers.get("authorization", "")
+        caller = hashlib.sha256(said.encode()).hexdigest()[:40]
         asked = hashlib.sha256(f"{scope['path']}\n".encode() + body).hexdigest()
-        stored = await run_in_threadpool(self._read, caller, key)
+        stored = await run_in_threadpool(self._read, said, caller, key)
         if stored is not None:
             if stored["request_hash"] != asked:
                 answer = _refuse(409, "conflict", "this Idempotency-Key was used for another call")
@@ -76,8 +81,13 @@ class IdempotencyMiddleware:
         for message in messages:
             await send(message)
 
-    def _read(self, caller: str, key: str) -> dict[str, Any] | None:
+    def _read(self, said: str, caller: str, key: str) -> dict[str, Any] | None:
+        """The stored answer; none to a key that is no longer valid, which the route refuses."""
         with self._application.database.read() as connection:
+            try:
+                read_caller(connection, said.partition(" ")[2].strip(), self._application.clock.now())
+            except UnauthenticatedError:
+                return None
             row = connection.execute(
                 select(idempotency).where(
                     idempotency.c.key_id == caller, idempotency.c.idempotency_key == key

@@ -39,8 +39,7 @@ class Job:
 
 def _run_sync(application: Application, _period: str) -> dict[str, Any]:
     reports = list(application.sync_sources())
-    if application.needs_rebuild():
-        application.rebuild_index(actor="schedule")
+    application.refresh_index(actor="schedule")
     return {"sources": reports}
 
 

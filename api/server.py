@@ -75,8 +75,11 @@ def run_server(host: str, port: int, *, schedule: bool = True) -> None:
 
         with open_application(running_clock=True) as application:
             application.publishing.finish()
-            if application.needs_rebuild():
-                application.rebuild_index(actor="serve")
+            try:
+                application.refresh_index(actor="serve")
+            except KbError as error:
+                # Search is exact without it: slower, and right.
+                sys.stderr.write(f"kb: the index is not rebuilt: {error.message}\n")
             scheduler = Scheduler(application) if schedule else None
 
             def on_start() -> None:

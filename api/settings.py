@@ -222,7 +222,8 @@ def read_settings(path: Path) -> Settings:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
-        where = f"{path}:{line.group(1)}" if line else str(path)
+        at = line.group(1) if line else len(text.splitlines())
+        where = f"{path}:{at}"
         raise InvalidInputError(f"not TOML: {error}", where=where) from error
     try:
         return Settings.model_validate(raw)

@@ -6,6 +6,7 @@ Everything is made when it is first asked for, so a command pays only for what i
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from api.settings import (
 )
 from kb.clock import SystemClock
 from kb.database import Database
-from kb.errors import InvalidInputError, KbError, NotFoundError
+from kb.errors import ConflictError, InvalidInputError, KbError, NotFoundError
 from kb.ports import Clock, Encoder
 from kb.types import Audience, Role
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from kb.index import SearchIndex
     from kb.search import Retriever
 
+log = logging.getLogger("kb.wiring")
 DEFAULT_CALIBRATION = Path(__file__).parent.parent / "kb" / "confidence_default.json"
 REBUILD_SHARE = 0.2
 """A delta over this share of the live chunks is worth sealing: exact search over it costs more
@@ -257,6 +259,15 @@ class Application:
         if active is None:
             return live > 0
         return fresh + retired > max(REBUILD_FEWEST, REBUILD_SHARE * live)
+
+    def refresh_index(self, *, actor: str) -> None:
+        """Rebuild the index when enough has changed, unless another process is at it."""
+        if not self.needs_rebuild():
+            return
+        try:
+            self.rebuild_index(actor=actor)
+        except ConflictError as error:
+            log.info("index not rebuilt: %s", error)
 
     def rebuild_index(self, *, actor: str) -> str:
         """Embed what is missing, seal a generation and serve it; returns its id."""

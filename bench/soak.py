@@ -3,8 +3,8 @@
     python bench/soak.py [--kills 200] [--seed 1] [--work DIR]
 
 Real `kb sync`, `kb index build` and `kb drafts approve` processes are killed with SIGKILL at
-moments spread evenly over 1.1 times what they take; half of them with their child processes, half
-alone, so that the child goes on by itself. After each kill everything in soak_checks must hold
+moments spread over 1.1 times what they take; half of them with their child processes, half alone,
+so that the child goes on by itself. After each kill everything in soak_checks must hold
 without anybody repairing anything. Ends 1 when something did not hold, and keeps the folder.
 """
 
@@ -99,8 +99,7 @@ class Soak:
             for name, documents in attempted.items():
                 published = {k: v for k, v in before[name].items() if not _is_mutable(k)}
                 attempted[name] = {k: v for k, v in documents.items() if _is_mutable(k)} | published
-        span = 1.1 * statistics.median(self.durations[kind][-9:])
-        run = self._run(kind, self.rng.uniform(0, span), *self._command(kind))
+        run = self._run(kind, self._moment(kind), *self._command(kind))
         if not run.killed and run.code != 0:
             self._fail(kind, [f"exit {run.code}: {run.errors.strip()[-300:]}"])
         if run.killed:
@@ -108,6 +107,11 @@ class Soak:
         self._look(kind, run, before, attempted)
         if self.rng.random() < 0.5:
             self._go_on(kind)
+
+    def _moment(self, kind: str) -> float:
+        """Anywhere in the command, every second time in its later half, where it writes."""
+        typical = statistics.median(self.durations[kind][-9:])
+        return self.rng.uniform(self.rng.choice((0.0, 0.5)) * typical, 1.1 * typical)
 
     def _look(
         self,

@@ -66,7 +66,7 @@ class Article:
     slug: str
     title: str
     text: str
-    url: str
+    url: str | None
     products: tuple[str, ...]
     topics: tuple[str, ...]
 
@@ -85,8 +85,10 @@ def find_data(data: Path | None) -> Path | str:
 def read_articles(folder: Path, day: str) -> list[Article]:
     """Articles as of a day, by slug.
 
-    The last snapshot up to the day, brought forward where the revision log proves it: the next
-    snapshot's text was live already when nothing was approved between the day and that snapshot.
+    The last snapshot up to the day, brought forward by the revision log: the next snapshot's text
+    was live already when nothing was approved between the day and that snapshot. An article that
+    the log knows by the day and the last snapshot does not is taken from the next one, or the
+    replay would miss what was there.
     """
     rows = list(_read_lines(folder / "kb_versions.jsonl.gz"))
     snapshots = sorted({snapshot for row in rows for snapshot in row["seen"]})
@@ -95,16 +97,12 @@ def read_articles(folder: Path, day: str) -> list[Article]:
     following = [s for s in snapshots if s > day]
     if last < day and following:
         approved = _read_approvals(folder)
-        for row in rows:
-            days = approved.get(row["slug"], [])
-            if following[0] in row["seen"] and _was_live(days, day, following[0]):
+        for row in (row for row in rows if following[0] in row["seen"]):
+            before = [d for d in approved.get(row["slug"], ()) if d <= day]
+            between = [d for d in approved.get(row["slug"], ()) if day < d <= following[0]]
+            if before and (not between or row["slug"] not in held):
                 held[row["slug"]] = row
     return [_to_article(held[slug]) for slug in sorted(held)]
-
-
-def _was_live(approved_days: Collection[str], day: str, snapshot: str) -> bool:
-    before = any(d <= day for d in approved_days)
-    return before and not any(day < d <= snapshot for d in approved_days)
 
 
 def _read_approvals(folder: Path) -> dict[str, list[str]]:
@@ -160,7 +158,7 @@ def _to_markdown(article: Article) -> str:
         "labels": list(article.topics),
     }
     front = "\n".join(
-        f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()
+        f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items() if value
     )
     return f"---\n{front}\n---\n\n{article.text}"
 
@@ -168,7 +166,7 @@ def _to_markdown(article: Article) -> str:
 def read_tickets(
     folder: Path, since: str, until: str, known_slugs: Collection[str]
 ) -> list[dict[str, Any]]:
-    """Tickets created from `since` up to, not including, `until`, as `kb tickets import` reads them.
+    """Tickets created from `since` until the day before `until`, as `kb tickets import` reads them.
 
     Args:
         folder: The data.
@@ -177,13 +175,13 @@ def read_tickets(
         known_slugs: Links to other articles are left out.
     """
     rows = _read_lines(folder / "tickets.jsonl.gz")
-    return [
-        _to_ticket(row, until, known_slugs) for row in rows if since <= row["created"] < until
-    ]
+    return [_to_ticket(row, until, known_slugs) for row in rows if since <= row["created"] < until]
 
 
 def _to_ticket(row: Mapping[str, Any], until: str, known_slugs: Collection[str]) -> dict[str, Any]:
-    replies = [reply for reply in row.get("replies", ()) if row["created"] <= reply["created"] < until]
+    replies = [
+        reply for reply in row.get("replies", ()) if row["created"] <= reply["created"] < until
+    ]
     answers = [reply for reply in replies if _answers(reply)]
     solved_on = _solved_on(row, replies)
     linked = {slug for reply in replies for slug in reply.get("kb", ())} & set(row["kb"])
@@ -236,7 +234,9 @@ def read_queries(folder: Path, known_slugs: Collection[str]) -> list[Query]:
         relevant.setdefault(row["query"], {})[row["slug"]] = 1.0
     rows = {row["id"]: row for row in _read_lines(folder / "tickets.jsonl.gz")}
     return [
-        Query(key, f"{rows[key]['title']}\n{rows[key]['text']}".strip(), rows[key]["created"], found)
+        Query(
+            key, f"{rows[key]['title']}\n{rows[key]['text']}".strip(), rows[key]["created"], found
+        )
         for key, found in sorted(relevant.items())
     ]
 

@@ -75,7 +75,9 @@ class Product:
             headers = {"Authorization": f"Bearer {answer['key']}"}
             base = f"http://127.0.0.1:{port}"
             try:
-                with httpx.Client(base_url=base, headers=headers, timeout=REQUEST_SECONDS) as client:
+                with httpx.Client(
+                    base_url=base, headers=headers, timeout=REQUEST_SECONDS
+                ) as client:
                     _wait_until_ready(client, process, log_path)
                     yield client
             finally:

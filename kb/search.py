@@ -6,6 +6,7 @@ the database lets this audience read, in the same snapshot, leaves here.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,9 @@ CANDIDATE_DOCUMENTS = 100
 RULED_DOCUMENTS = 30
 """How deep conflicts are looked for; hits are at most 50."""
 VIEW_ATTEMPTS = 5
+OWN_SIGNALS = ("age", "ends_soon", "tickets", "resolution_value")
+REPORTED_STALE = 0.5
+"""As the freshness check draws its line (gaps/operating/freshness_check.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,17 +390,19 @@ def read_superseding(connection: Connection, audience: Audience) -> list[Documen
 def _read_reports(
     connection: Connection, document_ids: Sequence[str]
 ) -> dict[tuple[str, int], str]:
-    """What the last freshness check found in tickets about a version."""
+    """What the last freshness check found in tickets about a version, where that makes it stale.
+
+    Only what the document and its own tickets say counts: the check's verdict also rests on other
+    documents, and one the caller may not know of must not show in what becomes of this one.
+    """
     rows = connection.execute(
-        select(freshness_verdicts).where(
-            freshness_verdicts.c.document_id.in_(document_ids),
-            freshness_verdicts.c.verdict == "stale",
-        )
+        select(freshness_verdicts).where(freshness_verdicts.c.document_id.in_(document_ids))
     )
     reports = {}
     for row in rows:
-        told = [reason["text"] for reason in row.reasons if reason["signal"] == "tickets"]
-        if told:
+        own = [reason for reason in row.reasons if reason["signal"] in OWN_SIGNALS]
+        told = [reason["text"] for reason in own if reason["signal"] == "tickets"]
+        if told and 1.0 - math.prod(1.0 - r["weight"] for r in own) >= REPORTED_STALE:
             reports[(row.document_id, row.version)] = told[0]
     return reports
 

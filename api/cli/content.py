@@ -76,8 +76,7 @@ def sync(
             reports.append(report)
             if not as_json:
                 _print_sync(report, place)
-        if application.needs_rebuild():
-            application.rebuild_index(actor="sync")
+        application.refresh_index(actor="sync")
         if as_json:
             print_json({"sources": reports})
     if any("failed" in report for report in reports):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from api.cli import content, gaps, operate, retrieve
@@ -38,20 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit 0 done, 1 refused or failed with one line on standard error, 2 wrong usage.
     """
     try:
-        code = app(
-            _hoist(list(sys.argv[1:] if arguments is None else arguments)), standalone_mode=False
-        )
+        app(_hoist(list(sys.argv[1:] if arguments is None else arguments)))
     except KbError as error:
         sys.stderr.write(f"kb: {' '.join(error.message.split())}\n")
         sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _hoist(arguments: list[str]) -> list[str]:

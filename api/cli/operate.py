@@ -187,8 +187,7 @@ def restore(file: Path) -> None:
         kept = restore_backup(application, file)
     print_line(f"restored {file}" + (f"; the former database is {kept}" if kept else ""))
     with open_application() as application:
-        if application.needs_rebuild():
-            application.rebuild_index(actor="restore")
+        application.refresh_index(actor="restore")
 
 
 def doctor(as_json: AsJson = False) -> None:

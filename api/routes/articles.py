@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from sqlalchemy import Connection
 
 from api.auth import AnyCaller, Kb, OwnerCaller
 from api.paging import Page, page_json
-from api.schemas import ReasonBody, RollbackBody, document_json, version_json
+from api.schemas import ReasonBody, RollbackBody, document_json, instant_json, version_json
 from kb import articles, audit
 from kb.errors import ForbiddenError
-from kb.types import Role
+from kb.types import Audience, Document, Role
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"])
 
@@ -24,17 +26,27 @@ def list_articles(
         found = articles.read_documents(
             connection, caller.audience, source=source, limit=page.limit + 1, offset=page.offset
         )
-    return page_json([document_json(document) for document in found], page)
+        rows = _documents_json(connection, found, caller.audience)
+    return page_json(rows, page)
 
 
 @router.get("/{document_id:path}/versions")
 def list_versions(document_id: str, kb: Kb, caller: AnyCaller, page: Page) -> dict[str, Any]:
-    """Versions newest first; texts only of the version that the audience may read today."""
+    """Versions newest first.
+
+    An earlier version may have been for a more trusted audience: only those who may read that see
+    more of it than that it was there.
+    """
     with kb.database.read() as connection:
         document = articles.read_document(connection, document_id, caller.audience)
         found = articles.read_versions(connection, document_id)
-    trusted = caller.role.includes(Role.OWNER)
-    rows = [version_json(v, text=trusted or v.version == document.version) for v in found]
+    trusted = caller.role.includes(Role.OWNER) and caller.audience is Audience.INTERNAL
+    rows = [
+        version_json(version, text=True)
+        if trusted or version.version == document.version
+        else {"version": version.version, "created_at": instant_json(version.created_at)}
+        for version in found
+    ]
     return page_json(rows[page.offset : page.offset + page.limit + 1], page)
 
 
@@ -69,4 +81,18 @@ def show_article(document_id: str, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
     with kb.database.read() as connection:
         document = articles.read_document(connection, document_id, caller.audience)
         version = articles.read_version(connection, document_id, document.version)
-    return document_json(document) | {"markdown": version.markdown}
+        shown = _documents_json(connection, [document], caller.audience)[0]
+    return shown | {"markdown": version.markdown}
+
+
+def _documents_json(
+    connection: Connection, found: Sequence[Document], audience: Audience
+) -> list[dict[str, Any]]:
+    """Documents, naming of those they replace only what the audience may know of."""
+    named = sorted({key for document in found for key in document.metadata.supersedes})
+    known = {d.document_id for d in articles.read_documents(connection, audience, ids=named)}
+    return [
+        document_json(document)
+        | {"supersedes": [key for key in document.metadata.supersedes if key in known]}
+        for document in found
+    ]

@@ -23,4 +23,4 @@ def ready(kb: Kb) -> dict[str, object]:
         state = read_state(connection)
     if state.generation is None:
         raise UnavailableError("no generation of the index is active yet")
-    return {"status": "ready", "generation": state.generation, "sequence": state.sequence}
+    return {"status": "ready", "generation": state.generation}

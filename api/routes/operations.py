@@ -27,8 +27,7 @@ def list_sources(kb: Kb, caller: OwnerCaller, page: Page) -> dict[str, Any]:
 def sync_source(name: str, kb: Kb, caller: EditorCaller) -> dict[str, Any]:
     """Sync one source now."""
     reports = list(kb.sync_sources(name))
-    if kb.needs_rebuild():
-        kb.rebuild_index(actor=caller.name)
+    kb.refresh_index(actor=caller.name)
     return {"sources": reports}
 
 

@@ -48,10 +48,12 @@ def compute_draft_hash(
 
 
 def make_id(prefix: str) -> str:
+    """A new random id, "prefix_" and 20 hex digits."""
     return f"{prefix}_{uuid4().hex[:20]}"
 
 
 def write_draft(connection: Connection, draft: Draft) -> None:
+    """Insert a new draft."""
     connection.execute(
         insert(drafts).values(
             id=draft.draft_id,
@@ -125,6 +127,7 @@ def read_drafts(
 
 
 def write_review(connection: Connection, review: Review) -> None:
+    """Insert a decision; reviews are never changed."""
     facts = asdict(review)
     connection.execute(insert(reviews).values(id=facts.pop("review_id"), **facts))
 

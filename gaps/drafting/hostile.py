@@ -169,6 +169,7 @@ def _is_denied(rule: str, match: re.Match[str]) -> bool:
 
 
 def is_hostile(text: str) -> bool:
+    """Whether a text breaks any rule."""
     return bool(find_hostile(text))
 
 

@@ -15,6 +15,7 @@ from kb.errors import ConflictError, NotFoundError
 def write_publication(
     connection: Connection, publication: Publication, *, file_written: bool
 ) -> None:
+    """Insert a publication; `file_written` False puts its file into the outbox."""
     connection.execute(
         insert(publications).values(
             id=publication.publication_id,
@@ -32,6 +33,7 @@ def write_publication(
 
 
 def write_file_written(connection: Connection, publication_id: str) -> None:
+    """Tick a publication's file off the outbox."""
     connection.execute(
         update(publications).where(publications.c.id == publication_id).values(file_written=True)
     )
@@ -62,6 +64,7 @@ def read_publication(connection: Connection, publication_id: str) -> Publication
 
 
 def read_publication_of(connection: Connection, draft_id: str) -> Publication | None:
+    """What a draft was published as, rolled back or not."""
     row = connection.execute(
         select(publications).where(publications.c.draft_id == draft_id)
     ).first()

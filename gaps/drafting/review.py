@@ -77,21 +77,26 @@ def review_draft(
         current = read_draft(connection, draft_id)
         if current.draft_hash != expected_hash:
             raise StaleError("the draft changed since it was read", draft_id=draft_id)
-        # A draft whose article has moved on can still be turned down, or it would block its gap.
-        base = check_base(connection, current) if decision in APPROVING else None
-        approvals = _approvers(connection, current, edited.draft_hash)
-        if decision in APPROVING:
-            if reviewer in approvals:
-                raise ConflictError("this person has approved already", reviewer=reviewer)
-            approvals.add(reviewer)
-        needed = approvals_needed(base)
-        state = next_state(
-            current.state, decision, approvals_missing=max(0, needed - len(approvals))
-        )
+        state = _decide(connection, current, decision, reviewer, edited.draft_hash)
         result = replace(edited, state=state, updated_at=now)
         update_draft(connection, result, expected_hash=expected_hash)
         _record(connection, result, decision, reviewer, now, reason, markdown)
     return result
+
+
+def _decide(
+    connection: Connection, draft: Draft, decision: Decision, reviewer: str, approved_hash: str
+) -> DraftState:
+    """The state that follows, other people's approvals of the same text counted."""
+    if decision not in APPROVING:
+        # A draft whose article has moved on can still be turned down, or it would block its gap.
+        return next_state(draft.state, decision)
+    base = check_base(connection, draft)
+    approvals = _approvers(connection, draft, approved_hash)
+    if reviewer in approvals:
+        raise ConflictError("this person has approved already", reviewer=reviewer)
+    missing = max(0, approvals_needed(base) - len(approvals) - 1)
+    return next_state(draft.state, decision, approvals_missing=missing)
 
 
 def check_permission(owner: str, reviewer: str, role: Role) -> None:
@@ -133,6 +138,7 @@ def check_base(connection: Connection, draft: Draft) -> Document | None:
 
 
 def approvals_needed(base: Document | None) -> int:
+    """How many different people must approve a change of the document; a new one needs one."""
     if base is not None and base.metadata.governance is Governance.COMPLIANCE:
         return COMPLIANCE_APPROVALS
     return 1

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from gaps import repository
 from gaps.drafting.article_file import delete_article_file, write_article_file
 from gaps.drafting.drafts import read_draft, update_draft
@@ -25,7 +27,7 @@ from gaps.drafting.publish import (
 )
 from gaps.drafting.review import check_permission
 from gaps.drafting.workflow import Decision, next_state
-from gaps.types import GapStatus, Publication
+from gaps.types import Draft, GapStatus, Publication
 from kb import articles, audit
 from kb.database import Database
 from kb.errors import ConflictError, NotFoundError, StaleError
@@ -59,7 +61,7 @@ def rollback_publication(
         publication = read_publication(connection, publication_id)
         draft = read_draft(connection, publication.draft_id)
         check_permission(draft.owner, reviewer, role)
-        state = next_state(draft.state, Decision.ROLLBACK)
+        next_state(draft.state, Decision.ROLLBACK)
         document = articles.read_document(connection, publication.document_id)
         _check_current(document, publication)
         previous = (
@@ -75,33 +77,47 @@ def rollback_publication(
         prepared = prepare(change)
         check_file(prepared, document)
     with database.write() as connection:
-        _check_current(articles.read_document(connection, publication.document_id), publication)
-        write_rolled_back(connection, publication, now)
-        version: int | None = None
-        if prepared is None:
-            articles.delete_document(connection, publication.document_id, now=now)
-        else:
-            version = articles.write_version(
-                connection, prepared.parsed, prepared.chunks, now=now, author=reviewer,
-                reason=f"rollback of {publication.publication_id}: {reason}",
-            )  # fmt: skip
-        update_draft(
-            connection,
-            replace(read_draft(connection, draft.draft_id), state=state, updated_at=now),
-            expected_hash=draft.draft_hash,
-        )
-        repository.write_gap_status(connection, draft.gap_id, GapStatus.OPEN, now=now)
-        audit.write_entry(
-            connection, at=now, actor=reviewer, action="draft.rollback", subject=draft.draft_id,
-            details={
-                "publication_id": publication_id,
-                "document_id": publication.document_id,
-                "version": version,
-                "reason": reason,
-            },
-        )  # fmt: skip
+        _take_back(connection, publication, draft, prepared, reviewer, reason, now)
     _converge_file(database, publication, prepared, write_file, delete_file)
     return replace(publication, rolled_back_at=now)
+
+
+def _take_back(
+    connection: Connection,
+    publication: Publication,
+    draft: Draft,
+    prepared: PreparedArticle | None,
+    reviewer: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    current = read_draft(connection, draft.draft_id)
+    state = next_state(current.state, Decision.ROLLBACK)
+    _check_current(articles.read_document(connection, publication.document_id), publication)
+    write_rolled_back(connection, publication, now)
+    version: int | None = None
+    if prepared is None:
+        articles.delete_document(connection, publication.document_id, now=now)
+    else:
+        version = articles.write_version(
+            connection, prepared.parsed, prepared.chunks, now=now, author=reviewer,
+            reason=f"rollback of {publication.publication_id}: {reason}",
+        )  # fmt: skip
+    update_draft(
+        connection,
+        replace(current, state=state, updated_at=now),
+        expected_hash=draft.draft_hash,
+    )
+    repository.write_gap_status(connection, draft.gap_id, GapStatus.OPEN, now=now)
+    audit.write_entry(
+        connection, at=now, actor=reviewer, action="draft.rollback", subject=draft.draft_id,
+        details={
+            "publication_id": publication.publication_id,
+            "document_id": publication.document_id,
+            "version": version,
+            "reason": reason,
+        },
+    )  # fmt: skip
 
 
 def _check_current(document: Document, publication: Publication) -> None:

@@ -65,7 +65,11 @@ class Cluster:
 
 
 def cluster_points(
-    points: Sequence[Point], vectors: Vectors, *, seed: int = 20_261_121
+    points: Sequence[Point],
+    vectors: Vectors,
+    *,
+    background: Background | None = None,
+    seed: int = 20_261_121,
 ) -> list[Cluster]:
     """Group points; those that fit nowhere are in no cluster.
 
@@ -74,6 +78,8 @@ def cluster_points(
     Args:
         points: Ids unique.
         vectors: float32 (len(points), dimensions), rows of length 1.
+        background: Of the corpus the points are from; their own unless given, which a single
+            topic that makes up most of them would hide.
         seed: Of the community search.
 
     Returns:
@@ -91,7 +97,7 @@ def cluster_points(
     labels = np.full(len(points), -1)
     labels[sample] = [labels_of[leader] for leader in leaders.tolist()]
     _assign_rest(matrix, labels)
-    found = _form_clusters(points, matrix, labels)
+    found = _form_clusters(points, matrix, labels, background or measure_background(matrix))
     return sorted(found, key=lambda c: (-len(c.ticket_ids), min(c.ticket_ids)))
 
 
@@ -225,9 +231,11 @@ def _assign_rest(matrix: Vectors, labels: NDArray[np.int_]) -> None:
 
 
 def _form_clusters(
-    points: Sequence[Point], matrix: Vectors, labels: NDArray[np.int_]
+    points: Sequence[Point],
+    matrix: Vectors,
+    labels: NDArray[np.int_],
+    background: Background,
 ) -> list[Cluster]:
-    background = measure_background(matrix)
     groups = [
         _trim(matrix, np.nonzero(labels == label)[0], background.member)
         for label in np.unique(labels)

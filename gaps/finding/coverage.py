@@ -27,15 +27,19 @@ def has_failed(ticket: Ticket) -> bool:
     return ticket.reopened or ticket.escalated or ticket.helpful is False
 
 
+def is_solved(ticket: Ticket) -> bool:
+    """Whether nobody waits any more, by whatever means."""
+    return ticket.status not in (TicketStatus.OPEN, TicketStatus.PENDING)
+
+
 def is_unresolved(ticket: Ticket, live_documents: Collection[str]) -> bool:
     """Whether the knowledge base did not resolve the ticket.
 
     It did not where the ticket waits, failed, or was solved by hand without an article that
     still exists.
     """
-    waiting = ticket.status in (TicketStatus.OPEN, TicketStatus.PENDING)
     linked = any(key in live_documents for key in ticket.linked_articles)
-    return waiting or has_failed(ticket) or not linked
+    return not is_solved(ticket) or has_failed(ticket) or not linked
 
 
 def measure_coverage(
@@ -91,13 +95,12 @@ def _to_coverage(
     ticket: Ticket, response: SearchResponse, live_documents: Collection[str]
 ) -> Coverage:
     linked = tuple(key for key in ticket.linked_articles if key in live_documents)
-    waiting = ticket.status in (TicketStatus.OPEN, TicketStatus.PENDING)
     failed = has_failed(ticket)
     return Coverage(
         ticket_id=ticket.ticket_id,
         probability=response.confidence,
         best_documents=ranked_documents(response),
         linked_live=linked,
-        served_well=bool(linked) and not failed and not waiting,
+        served_well=bool(linked) and not failed and is_solved(ticket),
         failed=bool(linked) and failed,
     )

@@ -11,7 +11,13 @@ import numpy as np
 
 from gaps.drafting.hostile import is_hostile
 from gaps.finding import naming, topics
-from gaps.finding.clustering import Cluster, Point, cluster_points, form_cluster
+from gaps.finding.clustering import (
+    Cluster,
+    Point,
+    cluster_points,
+    form_cluster,
+    measure_background,
+)
 from gaps.types import Coverage, Ticket, Topic
 from kb.ports import Vectors
 
@@ -94,7 +100,12 @@ def _cluster(tickets: Sequence[Ticket], vectors: Mapping[str, Vectors]) -> list[
         Point(t.ticket_id, requester_of(t), hashlib.sha256(t.question.encode()).hexdigest())
         for t in tickets
     ]
-    return cluster_points(points, np.stack([vectors[t.ticket_id] for t in tickets]))
+    everything = np.stack([vectors[key] for key in sorted(vectors)])
+    return cluster_points(
+        points,
+        np.stack([vectors[t.ticket_id] for t in tickets]),
+        background=measure_background(everything),
+    )
 
 
 def _failed_on(tickets: Sequence[Ticket], window: Window) -> dict[str, str]:

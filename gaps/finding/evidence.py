@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select
 
-from gaps.finding.coverage import Searcher, measure_coverage, ranked_documents, search_documents
+from gaps.finding.clustering import CLEARLY_ALIKE
+from gaps.finding.coverage import (
+    Searcher,
+    is_solved,
+    measure_coverage,
+    ranked_documents,
+    search_documents,
+)
 from gaps.finding.facts import Dispute, DocumentFacts, TicketFacts, TopicFacts, Twins
 from gaps.types import Coverage, Ticket
 from kb import articles, lexical, vectors
@@ -20,6 +28,12 @@ from kb.types import Audience, Document
 ASKED_PER_TOPIC = 12
 """Resolutions and trusted searches a topic; shares over a dozen decide, more only cost time."""
 TWIN_SIMILARITY = 0.85
+FEWEST_RESOLUTIONS = 3
+SAMPLED_RESOLUTIONS = 300
+CLEAR_AGREEMENT = 3.0
+LEAST_SPREAD = 0.01
+FEWEST_SAMPLED = 30
+"""Below this the usual likeness of resolutions is not known, and no topic is held against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +139,7 @@ def gather_facts(
     coverage: Mapping[str, Coverage],
     served: Sequence[Ticket],
     unknown_terms: Mapping[str, tuple[str, ...]],
+    habits: Habits,
 ) -> TopicFacts:
     """Ask the retriever about a topic's most central tickets.
 
@@ -135,9 +150,11 @@ def gather_facts(
         coverage: By ticket id, at least of the topic's tickets.
         served: Tickets as near to the topic that an article answered.
         unknown_terms: Ticket ids by term.
+        habits: Of the whole window's agents.
     """
     trusted = _ask_trusted(retriever, tickets, library)
-    answers = _ask_resolutions(retriever, tickets)
+    encoded = _encode_resolutions(retriever, tickets)
+    answers = _ask_resolutions(retriever, tickets, encoded)
     found = tuple(
         TicketFacts(
             ticket,
@@ -155,6 +172,8 @@ def gather_facts(
         disputes=library.disputes,
         twins=find_twins(library, linked),
         unknown_terms=dict(unknown_terms),
+        agreement=habits.agreement_of(list(encoded.values())),
+        link_rate=habits.link_rate,
     )
 
 
@@ -168,14 +187,68 @@ def _ask_trusted(
     return {found.ticket_id: found for found in measured}
 
 
+def _encode_resolutions(retriever: Searcher, tickets: Sequence[Ticket]) -> dict[str, Vectors]:
+    """Vectors of the most central tickets' resolutions by ticket id."""
+    solved = [t for t in tickets if (t.resolution or "").strip()][:ASKED_PER_TOPIC]
+    encoded = retriever.encode([ticket.resolution or "" for ticket in solved])
+    return {ticket.ticket_id: vector for ticket, vector in zip(solved, encoded, strict=True)}
+
+
 def _ask_resolutions(
-    retriever: Searcher, tickets: Sequence[Ticket]
+    retriever: Searcher, tickets: Sequence[Ticket], encoded: Mapping[str, Vectors]
 ) -> dict[str, tuple[tuple[str, float], ...]]:
-    asked = [t for t in tickets if (t.resolution or "").strip()][:ASKED_PER_TOPIC]
-    encoded = retriever.encode([ticket.resolution or "" for ticket in asked])
     return {
         ticket.ticket_id: ranked_documents(
-            search_documents(retriever, ticket.resolution or "", ticket.audience, vector)
+            search_documents(
+                retriever, ticket.resolution or "", ticket.audience, encoded[ticket.ticket_id]
+            )
         )
-        for ticket, vector in zip(asked, encoded, strict=True)
+        for ticket in tickets
+        if ticket.ticket_id in encoded
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What is usual among all solved tickets of a window, to set one topic against."""
+
+    link_rate: float
+    """Share that an article answered."""
+    middle: float
+    """Median cosine between two resolutions."""
+    spread: float
+    """Median minus 16th percentile."""
+
+    def agreement_of(self, encoded: Sequence[Vectors]) -> float | None:
+        """How much more alike these resolutions are than any two, in spreads; None if unknown.
+
+        Clearly alike ones agree even where one topic makes up most of the window.
+        """
+        if len(encoded) < FEWEST_RESOLUTIONS or self.spread < LEAST_SPREAD:
+            return None
+        likeness = float(np.mean(_pairs(np.stack(encoded))))
+        agreement = (likeness - self.middle) / self.spread
+        return max(agreement, CLEAR_AGREEMENT) if likeness >= CLEARLY_ALIKE else agreement
+
+
+def measure_habits(retriever: Searcher, tickets: Sequence[Ticket], served_count: int) -> Habits:
+    """Read off a sample of the resolutions, drawn by ticket id.
+
+    Args:
+        retriever: Encodes.
+        tickets: All of the window.
+        served_count: How many of them an article answered.
+    """
+    solved = [ticket for ticket in tickets if (ticket.resolution or "").strip()]
+    sample = sorted(solved, key=lambda t: hashlib.sha256(t.ticket_id.encode()).digest())
+    encoded = retriever.encode([t.resolution or "" for t in sample[:SAMPLED_RESOLUTIONS]])
+    rate = served_count / max(1, sum(is_solved(ticket) for ticket in tickets))
+    if len(encoded) < FEWEST_SAMPLED:
+        return Habits(rate, 0.0, 0.0)
+    low, middle = np.quantile(_pairs(np.stack(encoded)), [0.16, 0.5])
+    return Habits(rate, float(middle), float(middle - low))
+
+
+def _pairs(matrix: Vectors) -> Vectors:
+    """Cosines of all pairs of rows."""
+    return np.asarray((matrix @ matrix.T)[np.triu_indices(len(matrix), 1)], np.float32)

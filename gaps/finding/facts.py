@@ -70,6 +70,11 @@ class TopicFacts:
     twins: tuple[Twins, ...] = ()
     unknown_terms: Mapping[str, tuple[str, ...]] | None = None
     """Ticket ids that hold each of the topic's terms no readable document holds."""
+    agreement: float | None = None
+    """Mean cosine between the resolutions, in spreads above that of any two resolutions; None
+    with too few of them."""
+    link_rate: float = 0.0
+    """Share of all solved tickets of the window that an article answered."""
 
 
 @dataclass(frozen=True, slots=True)

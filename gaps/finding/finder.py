@@ -123,8 +123,9 @@ def find_gaps(
 
     found = discover_topics(window, known, find_unknown)
     twins = find_twin_topics(window, library, found, known)
-    judged = _judge(retriever, library, window, found, judge_topic)
-    judged += _judge(retriever, library, window, twins, judge_duplicate)
+    habits = evidence.measure_habits(retriever, tickets, len(window.served))
+    judged = _judge(retriever, library, window, habits, found, judge_topic)
+    judged += _judge(retriever, library, window, habits, twins, judge_duplicate)
     found += twins
     run = _Run(f"run_{secrets.token_hex(8)}", settings, start, end, now, actor)
     with database.write() as connection:
@@ -145,6 +146,7 @@ def _judge(
     retriever: Searcher,
     library: evidence.Library,
     window: Window,
+    habits: evidence.Habits,
     found: list[FoundTopic],
     judge: Callable[[TopicFacts], Judgement | None],
 ) -> list[tuple[FoundTopic, Judgement]]:
@@ -159,6 +161,7 @@ def _judge(
             window.coverage,
             [*served, *topic.served],
             topic.unknown_terms,
+            habits,
         )
         judgement = judge(facts)
         if judgement is not None:

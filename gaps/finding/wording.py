@@ -12,6 +12,7 @@ from kb.statements import content_words, split_sentences
 
 LONGEST_STATEMENT_WORDS = 45
 """A resolution above this length explains more than it reports."""
+STATED_SHARE = 0.4
 _CHANGED = re.compile(
     r"\bno longer\b|\bany ?more\b|\bsince (?:\d|last|the|january|february|march|april|may|june|july"
     r"|august|september|october|november|december|version|v\d)"
@@ -63,34 +64,38 @@ class Contradiction:
 def find_contradicted_value(resolutions: Sequence[str], document: str) -> Contradiction | None:
     """A value many resolutions state that the document states otherwise.
 
-    At least three and 40% of the resolutions must state it. The unit must be the same, the
-    document's sentence must share two words with 30% of the resolutions, and the document must
-    nowhere state the resolutions' value. Dates are left out: each ticket has its own.
+    At least three and 40% of the resolutions must state it, in one unit with the document's, which
+    must nowhere state it itself. The document's sentence must share a word, beside the unit, with
+    40% of the resolutions' sentences that state the value: "hold it 5 seconds" does not contradict
+    "wait ten seconds". Dates are left out: each ticket has its own.
     """
-    stated: defaultdict[tuple[str, float, float], list[tuple[int, Slot]]] = defaultdict(list)
-    words: Counter[str] = Counter()
+    stated: defaultdict[tuple[str, float, float], dict[int, tuple[Slot, str]]] = defaultdict(dict)
     for place, resolution in enumerate(resolutions):
-        words.update(content_words(resolution))
-        for slot in {(s.unit, s.low, s.high): s for s in extract_slots(resolution)}.values():
-            stated[slot.unit, slot.low, slot.high].append((place, slot))
-    common = {word for word, count in words.items() if count >= max(2, 0.3 * len(resolutions))}
+        for sentence in split_sentences(resolution):
+            for slot in extract_slots(sentence.text):
+                key = (slot.unit, slot.low, slot.high)
+                stated[key].setdefault(place, (slot, sentence.text))
     for (unit, _, _), found in sorted(stated.items(), key=lambda e: (-len(e[1]), e[0])):
-        if len(found) < max(3, 0.4 * len(resolutions)) or unit == "date":
+        if len(found) < max(3, STATED_SHARE * len(resolutions)) or unit == "date":
             continue
-        sentence = _other_value(document, found[0][1], common)
-        if sentence is not None:
-            return Contradiction(found[0][1], sentence, tuple(place for place, _ in found))
+        value = next(iter(found.values()))[0]
+        other = _other_value(document, value, [text for _, text in found.values()])
+        if other is not None:
+            return Contradiction(value, other, tuple(found))
     return None
 
 
-def _other_value(document: str, value: Slot, common: set[str]) -> str | None:
+def _other_value(document: str, value: Slot, sentences: Sequence[str]) -> str | None:
+    words = Counter(word for text in sentences for word in content_words(text))
+    common = {word for word, count in words.items() if count >= STATED_SHARE * len(sentences)}
+    common -= content_words(value.text)
     candidates = []
     for sentence in split_sentences(document):
         slots = [slot for slot in extract_slots(sentence.text) if slot.unit == value.unit]
         if any(_overlap(slot, value) for slot in slots):
             return None
         shared = len(common & content_words(sentence.text))
-        if slots and shared >= 2:
+        if slots and shared:
             candidates.append((-shared, sentence.start, sentence.text))
     return min(candidates)[2] if candidates else None
 

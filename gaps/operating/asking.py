@@ -75,6 +75,7 @@ def choose_controls(
 
 
 def asked_to_json(asked: Sequence[Asked]) -> list[dict[str, Any]]:
+    """As a baseline is stored; read back by `asked_from_json`."""
     return [
         {
             "ticket_id": a.ticket_id,
@@ -87,6 +88,7 @@ def asked_to_json(asked: Sequence[Asked]) -> list[dict[str, Any]]:
 
 
 def asked_from_json(rows: Sequence[dict[str, Any]]) -> list[Asked]:
+    """The inverse of `asked_to_json`, up to rounding of the confidence."""
     return [
         Asked(r["ticket_id"], r["answerable"], r["confidence"], tuple(r["documents"])) for r in rows
     ]

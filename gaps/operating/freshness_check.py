@@ -79,6 +79,7 @@ def check_freshness(
 
 
 def report_to_json(report: FreshnessReport) -> dict[str, Any]:
+    """One entry of `kb freshness check --json`."""
     return {
         "document_id": report.document_id,
         "version": report.version,

@@ -69,6 +69,7 @@ class Evidence:
 
     @property
     def states_fact(self) -> bool:
+        """Neither an instruction nor a story: something that is so."""
         return self.instruction is None and states_fact(self.quote)
 
 

@@ -36,6 +36,12 @@ CORROBORATION = 2
 TOLD_REQUESTERS = 3
 """People for whom agents must have done the same before it is told to others."""
 MAX_POINTS = 24
+_ACT = re.compile(
+    r"\b(?:issued|verified|confirmed|sent|granted|given|gave|replaced|approved|registered|checked"
+    r"|swapped|refunded|extended|released|unlocked|added|renewed|activated)\b",
+    re.IGNORECASE,
+)
+"""What an agent does for a requester; that something broke or is gone is no solution."""
 _ESCALATION = re.compile(
     r"\b(?:e?-?mail|contact|call|ask|ring|escalate|report|write to|raise)\b.*(?:@|\bteam\b"
     r"|\bhelpdesk\b"
@@ -90,7 +96,8 @@ def write_article(
 
 def _is_told(point: Point) -> bool:
     best = point.best
-    return best.instruction is None and not best.states_fact and best.kind == "ticket"
+    told = best.instruction is None and not best.states_fact and best.kind == "ticket"
+    return told and bool(_ACT.search(best.quote))
 
 
 def is_corroborated(point: Point) -> bool:

@@ -54,14 +54,17 @@ class Point:
 
     @property
     def requesters(self) -> frozenset[str]:
+        """Independent people whose tickets say it."""
         return frozenset(m.origin for m in self.members if m.kind == "ticket")
 
     @property
     def ticket_ids(self) -> frozenset[str]:
+        """Tickets that say it."""
         return frozenset(m.source_id for m in self.members if m.kind == "ticket")
 
     @property
     def documents(self) -> frozenset[str]:
+        """Documents whose passages say it."""
         return frozenset(m.origin for m in self.members if m.kind == "chunk")
 
 

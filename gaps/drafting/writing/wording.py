@@ -94,12 +94,14 @@ _NARRATIVE = re.compile(
     r"|\b(?:has|have) been\b"
 )
 _PAST_ANYWHERE = re.compile(rf"\b(?:{'|'.join(v for v in _PAST if v not in ('set', 'reset'))})\b")
-_QUOTED = re.compile(r"[\"“«][^\"”»]{1,60}[\"”»]|\*\*[^*]{1,60}\*\*|`[^`]{1,60}`")
+_QUOTED = re.compile(
+    r"[\"“«][^\"”»]{1,60}[\"”»]|\*\*[^*]{1,60}\*\*|`[^`]{1,60}`|→\s*[^.,;→]{1,40}|\b[A-Z]\w+ my \w+"
+)
 _DANGLING = re.compile(r"\s+with (?:it|this|that)(?=\s+(?:at|in|on|under)\b|[.,;]|$)")
 """What it points back to stands in a sentence that is not quoted."""
 _ONE_PERSON = re.compile(r"\b(?:he|she|his|her|him|hers|the (?:customer|user|colleague))\b", re.I)
 _FIRST_PERSON = re.compile(
-    r"\b(?:I|I'm|I've|I'll|I'd|me|my|mine|myself)\b|\b(?:I|we)['’](?:ve|ll|d|m|re)\b"
+    r"\b(?:I|I'm|I've|I'll|I'd|me|my|mine|myself)\b(?!\.\w)|\b(?:I|we)['’](?:ve|ll|d|m|re)\b"
     r"|\b[Ww]e (?:have|had|did|will|are|were|called|checked|gave|issued|verified|went|sent"
     r"|reset|put"
     r"|made|took|found|removed|added|changed|renewed|swapped|agreed|refunded|talked|spoke)\b"

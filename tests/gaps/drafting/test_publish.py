@@ -469,3 +469,11 @@ def test_the_measurement_before_publication_is_kept(desk: Desk) -> None:
 
     publish(desk, draft, measure_before=measure)
     assert served == [None]
+
+
+def test_a_draft_whose_article_moved_on_can_still_be_turned_down(desk: Desk) -> None:
+    draft = stale_draft(desk)
+    desk.add_article("refund-how-to", "Quite another text.", title="Return something")
+    with pytest.raises(StaleError):
+        decide(desk, draft)
+    assert decide(desk, draft, Decision.REJECT, reason="moved on").state is DraftState.REJECTED

@@ -174,4 +174,17 @@ def test_answered_neighbours_count_against_a_gap() -> None:
     facts = make_facts([make_ticket(n) for n in range(4)], probability=0.3)
     served = tuple(make_ticket(100 + n, linked_articles=("guide",)) for n in range(12))
     assert kind_of(facts) is GapKind.MISSING
-    assert kind_of(replace(facts, served=served)) is None
+    assert kind_of(replace(facts, served=served, link_rate=0.5)) is None
+
+
+def test_a_topic_agents_never_link_is_missing_where_they_mostly_do() -> None:
+    tickets = [make_ticket(n, resolution="Turn it twice.") for n in range(20)]
+    facts = make_facts(tickets, probability=0.6)
+    assert kind_of(replace(facts, link_rate=0.05)) is None
+    assert kind_of(replace(facts, link_rate=0.6)) is GapKind.MISSING
+
+
+def test_resolutions_that_do_not_agree_are_no_topic_to_write_about() -> None:
+    facts = make_facts([make_ticket(n) for n in range(6)], probability=0.3)
+    assert kind_of(replace(facts, agreement=4.0)) is GapKind.MISSING
+    assert kind_of(replace(facts, agreement=1.0)) is None
