@@ -129,7 +129,6 @@ def _live_weeks(application: Application, clock: StoryClock, files: list[Path]) 
             imported = application.desk.import_tickets(lines, "demo")
         with _step(f"week {week}, {file.stem}"):
             run_job(application, "sync")
-            run_job(application, "freshness")
             report = run_job(application, "drive").report or {}
         _print_week(application, week, imported, report, known)
         if published is None:

@@ -16,6 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from gaps.finding.likeness import (
+    Background,
+    likeness_ratios,
+    mean_similarities,
+    measure_background,
+    unit_rows,
+)
 from kb.ports import Vectors
 
 Places = NDArray[np.intp]
@@ -31,12 +38,6 @@ SAMPLE = 10_000
 """Surprise splits too finely beyond about 10,000 points, so more are assigned afterwards."""
 FEWEST_REQUESTERS = 3
 """One person asking five times is a conversation, not a topic."""
-MEMBER_SPREADS = 2.0
-CLUSTER_SPREADS = 3.0
-CLEARLY_ALIKE = 0.5
-"""A member lies two, a cluster three spreads (median minus 16th percentile) above the median pair,
-at most at 0.5. On the made-up company's tickets this keeps 9 in 10 of the tickets of the planted
-topics and lets 2 in 3 of the others go (see docs/decisions on topics)."""
 OWN_SHARE = 0.5
 ONE_TOPIC_RATIO = 0.9
 """Two planted topics of the made-up company reach at most 0.8, halves of one topic about 1."""
@@ -187,12 +188,7 @@ def _reduce(matrix: Vectors) -> Vectors:
     if len(matrix) <= 2 * COMPONENTS or matrix.shape[1] <= COMPONENTS:
         return matrix
     reduced = PCA(COMPONENTS, svd_solver="covariance_eigh").fit_transform(matrix)
-    return _unit(np.asarray(reduced, np.float32))
-
-
-def _unit(matrix: Vectors) -> Vectors:
-    lengths = np.linalg.norm(matrix, axis=-1, keepdims=True)
-    return np.asarray(matrix / np.where(lengths > 0, lengths, 1.0), np.float32)
+    return unit_rows(np.asarray(reduced, np.float32))
 
 
 def _neighbour_graph(matrix: Vectors) -> tuple[NDArray[np.int_], Vectors]:
@@ -224,7 +220,7 @@ def _assign_rest(matrix: Vectors, labels: NDArray[np.int_]) -> None:
     if not len(rest):
         return
     known = np.unique(labels[labels >= 0])
-    centroids = np.stack([_unit(matrix[labels == label].mean(axis=0)) for label in known])
+    centroids = np.stack([unit_rows(matrix[labels == label].mean(axis=0)) for label in known])
     for start in range(0, len(rest), BLOCK):
         places = rest[start : start + BLOCK]
         labels[places] = known[np.argmax(matrix[places] @ centroids.T, axis=1)]
@@ -244,7 +240,7 @@ def _form_clusters(
     for places in _join_split([group for group in groups if len(group)], matrix):
         if len({points[place].requester for place in places}) < FEWEST_REQUESTERS:
             continue
-        if _mean_similarities(matrix[places]).mean() < background.cluster:
+        if mean_similarities(matrix[places]).mean() < background.cluster:
             continue
         found.append(form_cluster([points[p].ticket_id for p in places], matrix[places]))
     return found
@@ -257,7 +253,7 @@ def _join_split(groups: list[Places], matrix: Vectors) -> list[Places]:
     """
     sums = [matrix[group].sum(axis=0) for group in groups]
     while len(groups) > 1:
-        alike = _likeness_ratios(sums, [len(group) for group in groups])
+        alike = likeness_ratios(sums, [len(group) for group in groups])
         left, right = np.unravel_index(int(np.argmax(alike)), alike.shape)
         if alike[left, right] < ONE_TOPIC_RATIO:
             break
@@ -267,51 +263,9 @@ def _join_split(groups: list[Places], matrix: Vectors) -> list[Places]:
     return groups
 
 
-def _likeness_ratios(sums: Sequence[Vectors], counts: Sequence[int]) -> Vectors:
-    """Mean cosine between each two groups over that within the looser one; -inf on and below the
-    diagonal, and for groups of one, which have no within."""
-    total, size = np.stack(sums), np.asarray(counts, np.float32)
-    dots = total @ total.T
-    within = (np.diag(dots) - size) / np.maximum(size * (size - 1), 1)
-    looser = np.maximum(np.minimum(within[:, None], within[None, :]), 1e-6)
-    ratios = np.round(dots / np.outer(size, size) / looser, 4)
-    ratios[np.tril_indices(len(counts))] = -np.inf
-    ratios[size < 2, :] = ratios[:, size < 2] = -np.inf
-    return np.asarray(ratios, np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """How alike two tickets must be to be more than tickets of the same company."""
-
-    member: float
-    """Least mean cosine of a member with the other members."""
-    cluster: float
-    """Least mean cosine between a cluster's members."""
-
-
-def measure_background(matrix: Vectors) -> Background:
-    """Thresholds from the lower half of all pairs' cosines, which topics hardly touch.
-
-    Relative to the corpus, because texts about one product are alike however different their
-    questions; and to the encoder, because each has its own scale.
-    """
-    places = np.linspace(0, len(matrix) - 1, min(len(matrix), 2 * BLOCK)).astype(int)
-    picked = matrix[np.unique(places)]
-    pairs = (picked @ picked.T)[np.triu_indices(len(picked), 1)]
-    if not len(pairs):
-        return Background(CLEARLY_ALIKE, CLEARLY_ALIKE)
-    low, middle = np.quantile(pairs, [0.16, 0.5])
-    spread = float(middle - low)
-    return Background(
-        member=min(CLEARLY_ALIKE, float(middle) + MEMBER_SPREADS * spread),
-        cluster=min(CLEARLY_ALIKE, float(middle) + CLUSTER_SPREADS * spread),
-    )
-
-
 def form_cluster(ticket_ids: Sequence[str], matrix: Vectors) -> Cluster:
     """A cluster of exactly these tickets."""
-    centroid = _unit(matrix.mean(axis=0))
+    centroid = unit_rows(matrix.mean(axis=0))
     closeness = np.round(matrix @ centroid, 5)
     order = sorted(range(len(ticket_ids)), key=lambda p: (-closeness[p], ticket_ids[p]))
     return Cluster(tuple(ticket_ids[p] for p in order), centroid, float(closeness.mean()))
@@ -323,18 +277,9 @@ def _trim(matrix: Vectors, places: Places, least: float) -> Places:
     Near enough is the corpus' threshold, and half of what the median member reaches.
     """
     while len(places) >= FEWEST_REQUESTERS:
-        similarities = _mean_similarities(matrix[places])
+        similarities = mean_similarities(matrix[places])
         worst = int(np.argmin(np.round(similarities, 5)))
         if similarities[worst] >= max(least, OWN_SHARE * float(np.median(similarities))):
             break
         places = np.delete(places, worst)
     return places
-
-
-def _mean_similarities(matrix: Vectors) -> Vectors:
-    """Each row's mean cosine with the other rows."""
-    if len(matrix) < 2:
-        return np.zeros(len(matrix), np.float32)
-    total = matrix.sum(axis=0)
-    own = np.einsum("ij,ij->i", matrix, matrix)
-    return np.asarray((matrix @ total - own) / (len(matrix) - 1), np.float32)

@@ -16,8 +16,9 @@ from gaps.finding.clustering import (
     Point,
     cluster_points,
     form_cluster,
-    measure_background,
 )
+from gaps.finding.language import main_language
+from gaps.finding.likeness import measure_background
 from gaps.types import Coverage, Ticket, Topic
 from kb.ports import Vectors
 
@@ -58,7 +59,9 @@ def discover_topics(
 ) -> list[FoundTopic]:
     """Group, name and identify.
 
-    A ticket that gives orders to its reader is no evidence of anything and is left out.
+    A ticket that gives orders to its reader is no evidence of anything and is left out. So is a
+    group in another language than most tickets: an encoder of one language brings texts of another
+    together for their language, whatever they are about.
 
     Args:
         window: What was read.
@@ -79,7 +82,13 @@ def discover_topics(
     groups = topics.group_by_failed_article(groups, _failed_on(believable, window), requesters)
     holders = _unknown_holders(believable, terms, requesters, find_unknown)
     groups = topics.merge_by_markers(groups, holders, requesters)
-    groups = [group for group in groups if _shares_a_word(group, terms, requesters)]
+    language = main_language(ticket.question for ticket in believable)
+    groups = [
+        group
+        for group in groups
+        if _shares_a_word(group, terms, requesters)
+        and main_language(window.tickets[key].question for key in group) in (language, None)
+    ]
     matched = topics.match_topics(groups, known)
     named = naming.distinguishing_terms([group for _, group in matched], terms, requesters)
     return [

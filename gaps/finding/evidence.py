@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select
 
-from gaps.finding.clustering import CLEARLY_ALIKE
 from gaps.finding.coverage import (
     Searcher,
     is_solved,
@@ -19,6 +18,7 @@ from gaps.finding.coverage import (
     search_documents,
 )
 from gaps.finding.facts import Dispute, DocumentFacts, TicketFacts, TopicFacts, Twins
+from gaps.finding.likeness import CLEARLY_ALIKE
 from gaps.types import Coverage, Ticket
 from kb import articles, lexical, vectors
 from kb.ports import Vectors

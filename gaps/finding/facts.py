@@ -1,13 +1,16 @@
-"""What is known of a topic before it is judged; frozen values."""
+"""What is known of a topic before it is judged, and what a judgement is; frozen values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from gaps.types import Coverage, GapKind, Reason, Ticket
 from kb.types import Audience
+
+FEWEST = 3
+"""Tickets that must show something before it counts as evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +89,16 @@ class Judgement:
     reasons: tuple[Reason, ...]
     document_ids: tuple[str, ...]
     """The document to change first, then those it rests on."""
+
+
+def posterior_share(count: float, total: float) -> float:
+    """Posterior mean of a share under a uniform prior: three of three is not certainty."""
+    return (count + 1) / (total + 2)
+
+
+def ids_of(found: Sequence[TicketFacts]) -> tuple[str, ...]:
+    return tuple(facts.ticket.ticket_id for facts in found)
+
+
+def resolved_tickets(facts: TopicFacts) -> list[TicketFacts]:
+    return [found for found in facts.tickets if (found.ticket.resolution or "").strip()]

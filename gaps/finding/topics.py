@@ -16,6 +16,7 @@ SHARED_TICKETS = 0.5
 """Share of the smaller of two topics that must be common for them to be one (FreeITSM's value)."""
 MARKER_SHARE = 0.4
 MARKER_STRAY_SHARE = 0.25
+"""The made-up company's VPN story falls into four groups without this, into two with it."""
 FEWEST_REQUESTERS = 3
 
 

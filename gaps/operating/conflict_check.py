@@ -90,8 +90,11 @@ def check_conflicts(
     with database.read() as connection:
         texts = _read_valid(connection, now)
     stated = _embed(database, encoder, texts)
+    replaced_for = _read_replaced([document for document, _ in texts], now)
     found = []
     for left, right in combinations(stated, 2):
+        if _is_replaced(left.document, right.document, replaced_for):
+            continue
         conflict = find_conflict(left, right, authorities)
         if conflict is not None:
             found.append(conflict)
@@ -105,15 +108,31 @@ def check_conflicts(
 
 
 def _read_valid(connection: Connection, now: datetime) -> list[tuple[Document, str]]:
-    documents = articles.read_documents(connection, Audience.INTERNAL)
-    superseded = find_superseded(documents, now)
     return [
         (d, articles.read_version(connection, d.document_id, d.version).markdown)
-        for d in documents
+        for d in articles.read_documents(connection, Audience.INTERNAL)
         # A fact about one customer contradicts no rule.
-        if d.metadata.customer is None
-        and invalid_reason(d, now, superseded_by=superseded.get(d.document_id, ())) is None
+        if d.metadata.customer is None and invalid_reason(d, now) is None
     ]
+
+
+def _read_replaced(documents: Sequence[Document], now: datetime) -> dict[str, Audience]:
+    """The least trusted audience for which a document is superseded, by document id."""
+    audiences = {d.document_id: d.metadata.audience for d in documents}
+    return {
+        old: min((audiences[new] for new in by), key=lambda audience: audience.rank)
+        for old, by in find_superseded(documents, now).items()
+    }
+
+
+def _is_replaced(left: Document, right: Document, replaced_for: Mapping[str, Audience]) -> bool:
+    """Whether readers of both see one of them superseded.
+
+    A replacement they may not know of hides nothing from them, so the two still disagree for them.
+    """
+    reader = max(left.metadata.audience, right.metadata.audience, key=lambda a: a.rank)
+    found = (replaced_for.get(d.document_id) for d in (left, right))
+    return any(audience is not None and reader.may_read(audience) for audience in found)
 
 
 def _embed(
