@@ -37,7 +37,9 @@ def normalise_cron(line: str) -> str:
     return " ".join(fields)
 
 
-def _read_field(text: str, name: str, lowest: int, highest: int, names: tuple[str, ...]) -> set[int]:
+def _read_field(
+    text: str, name: str, lowest: int, highest: int, names: tuple[str, ...]
+) -> set[int]:
     values: set[int] = set()
     for part in text.split(","):
         match = _PART.fullmatch(part)

@@ -35,7 +35,8 @@ START = datetime(2026, 8, 31, 5, tzinfo=UTC)
 QUESTION = (
     "Corvid Connect says CC-418 device posture check failed, how do I get on the VPN from home?"
 )
-STORY_PRODUCT = "it"
+OWNER = "ines"
+STORY_NAME = "corvid"
 
 
 @dataclass
@@ -109,19 +110,22 @@ def _open_story(application: Application) -> None:
     )
 
 
+DECISION_WEEK = 7
+"""Ines is away in the week the new client comes; her drafts wait and grow with their gaps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the story's owner approved, and what it was before."""
+    """What the story's owner approved."""
 
     draft: Draft
     gap: Gap
-    before: SearchResponse
 
 
-def _live_weeks(application: Application, clock: StoryClock, files: list[Path]) -> Published | None:
+def _live_weeks(application: Application, clock: StoryClock, files: list[Path]) -> list[Published]:
     """Import each week's tickets, run the Monday's jobs, let the owner decide once."""
     _headline("Ten weeks, ten Drives")
-    published: Published | None = None
+    published: list[Published] = []
     known: set[str] = set()
     for week, file in enumerate(files, start=1):
         clock.instant = START + timedelta(weeks=week)
@@ -131,7 +135,7 @@ def _live_weeks(application: Application, clock: StoryClock, files: list[Path]) 
             run_job(application, "sync")
             report = run_job(application, "drive").report or {}
         _print_week(application, week, imported, report, known)
-        if published is None:
+        if week == DECISION_WEEK:
             published = _decide(application, clock)
     return published
 
@@ -145,14 +149,16 @@ def _print_week(
 ) -> None:
     found = application.desk.list_gaps()
     fresh = [gap for gap in found if gap["gap_id"] not in known]
+    fresh.sort(key=lambda gap: -gap["priority"])
     known.update(gap["gap_id"] for gap in found)
     steps = report.get("steps", {})
-    drafts = steps.get("drafts", {}).get("result", {}).get("written", [])
+    done = steps.get("drafts", {}).get("result", {})
+    drafts, renewed = done.get("written", []), done.get("renewed", [])
     verdicts = steps.get("freshness", {}).get("result", {}).get("verdicts", {})
     written = sum(draft["state"] == DraftState.IN_REVIEW.value for draft in drafts)
     print_line(
-        f"  week {week:2}: {imported['read']:2} tickets, {len(fresh)} new gaps, {written} drafts "
-        f"written, {len(drafts) - written} refused with questions; "
+        f"  week {week:2}: {imported['read']:2} tickets, {len(fresh)} new gaps; drafts: {written} "
+        f"written, {len(renewed)} renewed, {len(drafts) - written} refused with questions; "
         f"{verdicts.get('stale', 0)} stale documents"
     )
     for gap in fresh:
@@ -161,25 +167,45 @@ def _print_week(
         print_line(f"           FAILED: {failed}: {steps[failed]['error']}")
 
 
-def _decide(application: Application, clock: StoryClock) -> Published | None:
-    """The IT owner opens her inbox: the strongest draft for something missing, if one waits."""
+def _decide(application: Application, clock: StoryClock) -> list[Published]:
+    """The IT owner opens her inbox: what is missing in her field, strongest first."""
     with application.database.read() as connection:
-        waiting = read_drafts(connection, states=[DraftState.IN_REVIEW], owner="ines")
+        waiting = read_drafts(connection, states=[DraftState.IN_REVIEW], owner=OWNER)
         gaps = {d.draft_id: repository.read_gap(connection, d.gap_id) for d in waiting}
     missing = [d for d in waiting if gaps[d.draft_id].kind is GapKind.MISSING]
-    if not missing:
-        return None
-    draft = max(missing, key=lambda d: gaps[d.draft_id].priority)
-    gap = gaps[draft.draft_id]
+    missing.sort(key=lambda d: -gaps[d.draft_id].priority)
     clock.instant += timedelta(hours=4)
-    _headline(f"{clock.instant:%A, %-d %B}: Ines opens her inbox")
-    print_line(f"  {gap.kind.value}: “{gap.title}”, {len(gap.ticket_ids)} tickets, tickets a week:")
+    _headline(f"{clock.instant:%A, %-d %B}: Ines is back and opens her inbox")
+    print_line(f"  Asked before she decides: {QUESTION}")
+    _print_response(_ask(application))
+    published = []
+    for draft in missing:
+        _print_draft(draft, gaps[draft.draft_id])
+        answer = application.publishing.review(
+            draft.draft_id,
+            "approve",
+            caller=application.local_caller(OWNER),
+            draft_hash=draft.draft_hash,
+        )
+        print_line(f"\n  Ines approves: {answer['document_id']} v{answer['version']} is served.")
+        published.append(Published(draft, gaps[draft.draft_id]))
+    print_line(f"\n  Asked again: {QUESTION}")
+    _print_response(_ask(application))
+    print_line()
+    return published
+
+
+def _ask(application: Application) -> SearchResponse:
+    return application.retriever.search(SearchRequest(QUESTION, top_k=3), Audience.INTERNAL)
+
+
+def _print_draft(draft: Draft, gap: Gap) -> None:
+    print_line(
+        f"\n  {gap.kind.value}: “{gap.title}”, {len(gap.ticket_ids)} tickets; tickets a week:"
+    )
     print_line(f"  {' '.join(str(count) for count in gap.weekly_counts)}")
     for reason in gap.reasons:
         print_line(f"  - {reason.text}")
-    before = application.retriever.search(SearchRequest(QUESTION, top_k=3), Audience.INTERNAL)
-    print_line(f"\n  Asked now: {QUESTION}")
-    _print_response(before)
     print_line("\n  The draft:\n")
     for line in f"# {draft.title}\n\n{draft.markdown}".splitlines():
         print_line(f"    {line}")
@@ -187,18 +213,6 @@ def _decide(application: Application, clock: StoryClock) -> Published | None:
     print_line(f"\n  {len(draft.statements)} statements, {cited} citations word for word; checks:")
     for check in draft.checks:
         print_line(f"    {check.verdict:5} {check.name}: {check.detail}")
-    answer = application.publishing.review(
-        draft.draft_id,
-        "approve",
-        caller=application.local_caller("ines"),
-        draft_hash=draft.draft_hash,
-    )
-    print_line(f"\n  Ines approves. {answer['document_id']} version {answer['version']} is served.")
-    after = application.retriever.search(SearchRequest(QUESTION, top_k=3), Audience.INTERNAL)
-    print_line(f"\n  Asked again: {QUESTION}")
-    _print_response(after)
-    print_line()
-    return Published(draft, gap, before)
 
 
 def _print_response(response: SearchResponse) -> None:
@@ -212,43 +226,43 @@ def _print_response(response: SearchResponse) -> None:
         )
 
 
-def _close_story(application: Application, clock: StoryClock, published: Published | None) -> None:
+def _close_story(application: Application, clock: StoryClock, published: list[Published]) -> None:
     clock.instant = START + timedelta(weeks=10, hours=4)
     _headline(f"{clock.instant:%A, %-d %B}: did it work?")
-    if published is None:
+    if not published:
         print_line("  No draft for a missing topic came up; nothing was published.")
-        return
     for effect in application.weekly.measure_effects():
         print_line(f"  {effect['document_id']}: {effect['verdict']}, {effect['report']['why']}")
-    _print_coverage(application, published)
+    if published:
+        _print_coverage(application, published)
     waiting = application.desk.list_drafts(application.operator, state="in_review")
     print_line(f"  {len(waiting)} drafts wait in the owners' inboxes:")
     for draft in waiting:
         print_line(f"    {draft['owner']:8} {draft['title']}")
 
 
-def _print_coverage(application: Application, published: Published) -> None:
-    """Tickets that came after the approval and were never seen by the writer."""
-    since = published.draft.created_at
-    terms = [term.lower() for term in published.gap.terms[:3]]
+def _print_coverage(application: Application, published: list[Published]) -> None:
+    """Tickets that came after the approval: no writer ever saw them."""
+    articles = {found.draft.document_id for found in published}
+    since = max(found.draft.updated_at for found in published)
+    grouped = {ticket for found in published for ticket in _current_tickets(application, found)}
     with application.database.read() as connection:
         later = [
             ticket
             for ticket in repository.read_tickets(connection, since=since)
-            if ticket.product == STORY_PRODUCT
-            and any(term in ticket.question.lower() for term in terms)
+            if ticket.ticket_id in grouped or STORY_NAME in ticket.question.lower()
         ]
-    if not later:
-        return
-    served = [
-        asked
-        for asked in ask_tickets(application.retriever, later)
-        if published.draft.document_id in asked.documents[:3]
-    ]
+    asked = ask_tickets(application.retriever, later)
+    served = [found for found in asked if articles & set(found.documents[:3])]
     print_line(
-        f"  {len(later)} later tickets mention {', '.join(terms)}: the new article is among the "
-        f"first three hits for {len(served)} of them; before, it did not exist."
+        f"  {len(later)} tickets about it came after the approval: a new article is among the "
+        f"first three hits for {len(served)} of them; before, there was none."
     )
+
+
+def _current_tickets(application: Application, found: Published) -> tuple[str, ...]:
+    with application.database.read() as connection:
+        return repository.read_gap(connection, found.gap.gap_id).ticket_ids
 
 
 def _make_keys(application: Application) -> dict[str, str]:

@@ -85,7 +85,9 @@ class IdempotencyMiddleware:
         """The stored answer; none to a key that is no longer valid, which the route refuses."""
         with self._application.database.read() as connection:
             try:
-                read_caller(connection, said.partition(" ")[2].strip(), self._application.clock.now())
+                read_caller(
+                    connection, said.partition(" ")[2].strip(), self._application.clock.now()
+                )
             except UnauthenticatedError:
                 return None
             row = connection.execute(

@@ -27,8 +27,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from api.wiring import Application
-from gaps.types import Draft, DraftState
 from soak_checks import (
     AuditHead,
     check_audit,
@@ -38,6 +36,9 @@ from soak_checks import (
     check_storage,
 )
 from soak_world import OWNER, World
+
+from api.wiring import Application
+from gaps.types import DraftState
 
 KINDS = {"sync": 0.4, "build": 0.3, "approve": 0.3}
 SUMMARY_EVERY = 20

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from soak_world import World
 from sqlalchemy import select
 
 from api.wiring import Application
@@ -20,7 +21,6 @@ from kb.errors import KbError, NotFoundError
 from kb.index import read_state
 from kb.tables import audit
 from kb.types import Audience, SearchRequest, SearchResponse
-from soak_world import World
 
 ASKED_MARKERS = 4
 
@@ -68,7 +68,7 @@ def check_sources(
     stored: dict[str, dict[str, str]],
     acknowledged: set[str],
 ) -> Iterator[str]:
-    """Each source is wholly as before or wholly as attempted, and as attempted where it was said."""
+    """Each source is wholly as before or wholly as attempted; the latter where it was said."""
     for name, documents in stored.items():
         if name in acknowledged and documents != attempted[name]:
             yield f"source {name} was acknowledged: {_difference(attempted[name], documents)}"
@@ -112,8 +112,7 @@ def _ask(application: Application, query: str, audience: Audience) -> SearchResp
 
 def _holds(answer: SearchResponse, marker: str, document_id: str | None = None) -> bool:
     return any(
-        marker in hit.chunk.text
-        and document_id in (None, hit.chunk.document.document_id)
+        marker in hit.chunk.text and document_id in (None, hit.chunk.document.document_id)
         for hit in answer.hits
     )
 

@@ -108,7 +108,8 @@ class World:
     def _write(self, folder: str, document_id: str) -> None:
         self.counter += 1
         parts = [
-            f"## {' '.join(self.rng.sample(WORDS, 2))}\n\n{' '.join(self.rng.choices(WORDS, k=45))}."
+            f"## {' '.join(self.rng.sample(WORDS, 2))}\n\n"
+            f"{' '.join(self.rng.choices(WORDS, k=45))}."
             for _ in range(self.rng.randint(1, 4))
         ]
         body = "\n\n".join([f"Marker{self.counter:06} for {document_id}.", *parts])
@@ -127,9 +128,7 @@ class World:
                 document_id = f"base-{self.rng.randrange(CHANGED_BY_DRAFTS):03}"
                 base_version = articles.read_document(connection, document_id).version
         markdown = f"Marker{self.counter:06} says: press the {self.rng.choice(WORDS)} twice.\n"
-        statements = (
-            Statement(markdown.strip(), (Citation("ticket", "t1", "press it twice"),)),
-        )
+        statements = (Statement(markdown.strip(), (Citation("ticket", "t1", "press it twice"),)),)
         title = f"About {document_id}"
         gap = Gap(
             gap_id=make_id("gap"), topic_id=make_id("top"), kind=GapKind.MISSING,

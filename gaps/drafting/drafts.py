@@ -64,7 +64,6 @@ def write_draft(connection: Connection, draft: Draft) -> None:
             source=draft.source,
             audience=draft.audience.value,
             owner=draft.owner,
-            held_back_ids=list(draft.held_back_ids),
             refused=asdict(draft.refused) if draft.refused else None,
             **_changing_columns(draft),
         )
@@ -93,6 +92,7 @@ def _changing_columns(draft: Draft) -> dict[str, Any]:
         "markdown": draft.markdown,
         "statements": [asdict(s) for s in draft.statements],
         "checks": [asdict(c) for c in draft.checks],
+        "held_back_ids": list(draft.held_back_ids),
         "draft_hash": draft.draft_hash,
         "updated_at": draft.updated_at,
     }

@@ -88,6 +88,25 @@ def create_draft(
     with database.read() as connection:
         gap = repository.read_gap(connection, gap_id)
         _check_gap(connection, gap)
+    draft = compose_draft(database, retriever, encoder, gap, now=now, settings=settings, gate=gate)
+    with database.write() as connection:
+        _check_gap(connection, repository.read_gap(connection, gap_id))
+        _store(connection, draft, actor, now)
+    return draft
+
+
+def compose_draft(
+    database: Database,
+    retriever: Retriever,
+    encoder: Encoder,
+    gap: Gap,
+    *,
+    now: datetime,
+    settings: DraftingSettings,
+    gate: Gate | None = None,
+) -> Draft:
+    """Write and check a draft from what the gap's tickets say now, without storing it."""
+    with database.read() as connection:
         tickets = repository.read_tickets(connection, ids=gap.ticket_ids)
         target = choose_target(connection, gap, settings.authorities)
     tickets = [t for t in tickets if t.created_at <= now]
@@ -105,16 +124,13 @@ def create_draft(
     with database.read() as connection:
         draft = _to_draft(connection, gap, written, target, now, settings)
     draft = replace(draft, held_back_ids=held_back)
-    if draft.refused is None:
-        checks = check_draft(
-            database, keeping, draft, gap, tickets=seen, related=related, now=now,
-            settings=settings, gate=gate,
-        )  # fmt: skip
-        draft = replace(draft, checks=checks)
-    with database.write() as connection:
-        _check_gap(connection, repository.read_gap(connection, gap_id))
-        _store(connection, draft, actor, now)
-    return draft
+    if draft.refused is not None:
+        return draft
+    checks = check_draft(
+        database, keeping, draft, gap, tickets=seen, related=related, now=now,
+        settings=settings, gate=gate,
+    )  # fmt: skip
+    return replace(draft, checks=checks)
 
 
 def _check_gap(connection: Connection, gap: Gap) -> None:

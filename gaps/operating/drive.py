@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from gaps import repository
 from gaps.drafting.drafts import read_drafts
 from gaps.drafting.publications import read_publications
+from gaps.drafting.renewal import find_outgrown, renew_draft
 from gaps.drafting.writer import UNDER_REVIEW, DraftingSettings, Gate, create_draft
 from gaps.operating.conflict_check import check_conflicts
 from gaps.operating.effect import measure_effect, read_effects
@@ -187,7 +188,20 @@ def draft_strongest(tools: DriveTools, *, now: datetime) -> dict[str, Any]:
         written.append(
             {"draft_id": draft.draft_id, "gap_id": gap.gap_id, "state": draft.state.value}
         )
-    return {"written": written, "failed": failed}
+    return {"written": written, "renewed": _renew_outgrown(tools, now), "failed": failed}
+
+
+def _renew_outgrown(tools: DriveTools, now: datetime) -> list[str]:
+    """Ids of the waiting drafts that were written anew, because their gaps have grown."""
+    renewed = []
+    for draft, gap in find_outgrown(tools.database)[: tools.settings.drafts_per_drive]:
+        fresh = renew_draft(
+            tools.database, tools.retriever, tools.encoder, draft, gap, now=now,
+            settings=tools.settings, gate=tools.gate, actor="drive",
+        )  # fmt: skip
+        if fresh is not None:
+            renewed.append(fresh.draft_id)
+    return renewed
 
 
 def _needs_draft(connection: Connection, gap: Gap) -> bool:

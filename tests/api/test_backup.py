@@ -69,8 +69,9 @@ def test_a_restore_under_a_running_server_is_refused_and_changes_nothing(
     write_article(application.root / "articles" / "later.md", "Later.", title="Later")
     sync(application)
     before = titles(application)
-    with hold_data_folder(application.data_folder), pytest.raises(
-        ConflictError, match="served by another process already \\(pid"
+    with (
+        hold_data_folder(application.data_folder),
+        pytest.raises(ConflictError, match="served by another process already \\(pid"),
     ):
         restore_backup(application, tmp_path / "b.db")
     assert titles(application) == before
@@ -91,7 +92,9 @@ def test_a_restore_under_another_command_is_refused_and_changes_nothing(
     assert len(titles(application)) == 4
 
 
-def test_a_backup_while_others_write_is_consistent(application: Application, tmp_path: Path) -> None:
+def test_a_backup_while_others_write_is_consistent(
+    application: Application, tmp_path: Path
+) -> None:
     sync(application)
     with application.database.write() as connection:
         articles.delete_document(connection, "help-0", now=NOW)
@@ -124,7 +127,9 @@ def damaged(path: Path) -> bytes:
     return bytes(raw)
 
 
-@pytest.mark.parametrize("fault", ["missing", "empty", "text", "other database", "damaged", "folder"])
+@pytest.mark.parametrize(
+    "fault", ["missing", "empty", "text", "other database", "damaged", "folder"]
+)
 def test_what_is_no_sound_backup_is_refused_and_changes_nothing(
     application: Application, tmp_path: Path, fault: str
 ) -> None:

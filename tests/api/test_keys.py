@@ -62,7 +62,9 @@ def test_every_changed_character_is_refused_with_the_same_words(database: Databa
     assert said == {"not a valid key"}
 
 
-@pytest.mark.parametrize("key", ["", "kb", "kb_", "kb__", "_" * 9, "x" * 9_999, "kb_a_b_00000000", "ä"])
+@pytest.mark.parametrize(
+    "key", ["", "kb", "kb_", "kb__", "_" * 9, "x" * 9_999, "kb_a_b_00000000", "ä"]
+)
 def test_what_is_no_key_is_refused_with_the_same_words(database: Database, key: str) -> None:
     assert refuse(database, key) == "not a valid key"
 

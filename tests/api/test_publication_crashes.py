@@ -96,7 +96,9 @@ def test_an_approval_killed_before_its_publication_is_published_when_said_again(
     application: Application, draft: Draft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, "publish_approved", lambda *_, **__: (_ for _ in ()).throw(KilledError))
+        patch.setattr(
+            publishing, "publish_approved", lambda *_, **__: (_ for _ in ()).throw(KilledError)
+        )
         with pytest.raises(KilledError):
             approve(application, draft)
     assert state_of(application, draft) is DraftState.APPROVED
@@ -111,7 +113,9 @@ def test_an_approval_killed_before_its_publication_is_published_by_the_next_sync
     application: Application, draft: Draft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, "publish_approved", lambda *_, **__: (_ for _ in ()).throw(KilledError))
+        patch.setattr(
+            publishing, "publish_approved", lambda *_, **__: (_ for _ in ()).throw(KilledError)
+        )
         with pytest.raises(KilledError):
             approve(application, draft)
     sync(application)
@@ -135,7 +139,9 @@ def test_an_approved_draft_that_cannot_be_published_stops_no_sync(
     application: Application, draft: Draft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, "publish_approved", lambda *_, **__: (_ for _ in ()).throw(KilledError))
+        patch.setattr(
+            publishing, "publish_approved", lambda *_, **__: (_ for _ in ()).throw(KilledError)
+        )
         with pytest.raises(KilledError):
             approve(application, draft)
     write_article(file_of(application, str(draft.document_id)), "Somebody's own words.", title="T")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_no_change_of_clocks_anywhere_moves_a_run() -> None:
             assert found is not None
             fires.append(found)
             now = found + timedelta(seconds=1)
-        assert {b - a for a, b in zip(fires, fires[1:], strict=False)} == {timedelta(days=7)}
+        assert {b - a for a, b in pairwise(fires)} == {timedelta(days=7)}
 
 
 @pytest.mark.parametrize(

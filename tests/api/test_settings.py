@@ -150,7 +150,7 @@ def test_a_wrong_section_names_its_line(
     assert named == line, message
 
 
-@pytest.mark.parametrize("raw", [b"\xff\xfe[a]", b"name = \"\xe9\""])
+@pytest.mark.parametrize("raw", [b"\xff\xfe[a]", b'name = "\xe9"'])
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "kb.toml"
     path.write_bytes(raw)

@@ -24,7 +24,9 @@ from kb.types import Audience, Role
 
 CONTENT = Path(__file__).parents[2] / "content"
 MONDAY = datetime(2026, 10, 19, 9, tzinfo=UTC)
-QUESTION = "Corvid Connect says CC-418 device posture check failed, how do I get on the VPN from home?"
+QUESTION = (
+    "Corvid Connect says CC-418 device posture check failed, how do I get on the VPN from home?"
+)
 
 
 @dataclass

@@ -67,8 +67,7 @@ class Corpus:
 
     def _make_documents(self, audience: Audience, seed: int) -> list[ParsedDocument]:
         return [
-            self._make_document(audience, seed, number)
-            for number in range(self.rng.randint(2, 4))
+            self._make_document(audience, seed, number) for number in range(self.rng.randint(2, 4))
         ]
 
     def _make_document(self, audience: Audience, seed: int, number: int) -> ParsedDocument:
@@ -280,7 +279,9 @@ def _seal_while_public(installation: Installation, corpus: Corpus) -> None:
         installation.hide(moved)
 
 
-def replace_audiences(documents: Sequence[ParsedDocument], audience: Audience) -> list[ParsedDocument]:
+def replace_audiences(
+    documents: Sequence[ParsedDocument], audience: Audience
+) -> list[ParsedDocument]:
     return [replace(d, metadata=replace(d.metadata, audience=audience)) for d in documents]
 
 
@@ -381,6 +382,8 @@ def test_the_guard_sees_a_leak_when_there_is_one(
     real: Any = articles._live_chunks
     everything: Any = articles._live_documents
     monkeypatch.setattr(articles, "_live_chunks", lambda _audience: real(Audience.INTERNAL))
-    monkeypatch.setattr(articles, "_live_documents", lambda _audience: everything(Audience.INTERNAL))
+    monkeypatch.setattr(
+        articles, "_live_documents", lambda _audience: everything(Audience.INTERNAL)
+    )
     with pytest.raises(AssertionError):
         test_hidden_documents_show_in_no_byte_and_change_no_byte(installation, 0)

@@ -1,236 +1,414 @@
-"""Bad articles, tickets and settings, through the command line: one line says what is wrong where.
+"""Malformed articles, tickets, question sets, settings and arguments, through the command itself.
 
-Nothing is half-imported: what is good beside the bad goes in, what is bad leaves no trace.
+Each is refused in one line that names the file and the line or field; nothing of it is taken, and
+everything else is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from api.cli.main import main
+from gaps.tables import metadata as gap_tables
+from kb.database import Database
+from kb.tables import metadata as tables
+from tests.api.factories import CONFIG, write_installation
 
-CONFIG = """\
-[encoder]
-kind = "hashing"
-
-[[owners]]
-name = "ines"
-
-[[sources]]
-name = "help"
-kind = "markdown"
-location = "articles"
-authority = "help_article"
-audience = "public"
-owner = "ines"
-"""
-GOOD_ARTICLE = "---\ntitle: Reset the router\n---\n\nHold the pin for ten seconds.\n"
-GOOD_TICKET = {
-    "id": "T-1",
-    "created_at": "2026-10-05T08:00:00Z",
-    "subject": "Router",
-    "body": "It blinks red.",
-    "status": "open",
-}
+NOW = "2026-11-21T09:00:00Z"
+DERIVED = ("embeddings",)
+"""What refused input may leave behind: vectors of texts, true whatever happens next."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
 class Kb:
-    folder: Path
-    capture: pytest.CaptureFixture[str]
+    """The command, run in this process on one installation."""
 
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code, standard output and standard error of one command."""
-        with pytest.raises(SystemExit) as ended:
-            main([*arguments, "--config", str(self.folder / "kb.toml"), "--now", "2026-11-01"])
-        out, err = self.capture.readouterr()
-        return int(ended.value.code or 0), out, err
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.config = write_installation(folder)
+        self._capsys = capsys
 
-    def read(self, *arguments: str) -> Any:
-        code, out, err = self.run(*arguments, "--json")
-        assert code == 0, err
-        return json.loads(out)
+    def run(self, *words: str) -> Outcome:
+        self._capsys.readouterr()
+        code = 0
+        try:
+            main([*words, "--config", str(self.config), "--now", NOW])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        said = self._capsys.readouterr()
+        return Outcome(code, said.out, said.err)
+
+    def state(self) -> dict[str, str]:
+        """A digest of every row of every table but the derived ones."""
+        database = Database(f"sqlite:///{self.folder / '.kb' / 'kb.db'}")
+        found = {}
+        with database.read() as connection:
+            for table in [*tables.sorted_tables, *gap_tables.sorted_tables]:
+                if table.name not in DERIVED:
+                    rows = sorted(str(tuple(row)) for row in connection.execute(select(table)))
+                    found[table.name] = hashlib.sha256("\n".join(rows).encode()).hexdigest()
+        database.close()
+        return found
+
+    def ids(self) -> list[str]:
+        return [a["document_id"] for a in self.run("articles", "list", "--json").json["articles"]]
 
 
 @pytest.fixture
-def kb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Kb:
-    (tmp_path / "kb.toml").write_text(CONFIG)
-    (tmp_path / "articles").mkdir()
-    (tmp_path / "articles" / "good.md").write_text(GOOD_ARTICLE)
-    return Kb(tmp_path, capsys)
+def kb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Kb]:
+    yield Kb(tmp_path / "kb", capsys)
 
 
-def _front(lines: str, body: str = "Text.\n") -> bytes:
-    return f"---\n{lines}\n---\n\n{body}".encode()
+def one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    return lines[0]
 
 
-ARTICLES = {
-    "no title and no heading": (b"Just text.\n", "bad.md", "title"),
-    "title a list": (_front("title: [a, b]"), "bad.md:2", "title"),
-    "title empty": (_front("title: ''"), "bad.md:2", "title"),
-    "title too long": (_front("title: " + "x" * 400), "bad.md:2", "title"),
-    "unknown key": (_front("title: T\nauthor: me"), "bad.md:3", "author"),
-    "misspelt key": (_front("title: T\nlabel: x"), "bad.md:3", "labels"),
-    "key twice": (_front("title: T\ntitle: U"), "bad.md:3", "title"),
-    "unknown audience": (_front("title: T\naudience: secret"), "bad.md:3", "internal"),
-    "unknown owner": (_front("title: T\nowner: nobody"), "bad.md:3", "ines"),
-    "unknown authority": (_front("title: T\nauthority: rumour"), "bad.md:3", "rumour"),
-    "unknown confidence": (_front("title: T\nconfidence: sure"), "bad.md:3", "validated"),
-    "unknown governance": (_front("title: T\ngovernance: none"), "bad.md:3", "compliance"),
-    "unknown action class": (_front("title: T\naction_class: always"), "bad.md:3", "forbidden"),
-    "no date": (_front("title: T\neffective_from: soon"), "bad.md:3", "soon"),
-    "impossible date": (_front("title: T\nlast_verified_at: 2026-02-30"), "bad.md:3", "2026-02-30"),
-    "ends before it starts": (
-        _front("title: T\neffective_from: 2026-05-01\neffective_until: 2026-04-01"),
-        "bad.md:4",
-        "effective_until",
-    ),
-    "review days no number": (_front("title: T\nreview_every_days: often"), "bad.md:3", "often"),
-    "review days negative": (_front("title: T\nreview_every_days: -3"), "bad.md:3", "-3"),
-    "supersedes itself": (_front("title: T\nid: bad\nsupersedes: [bad]"), "bad.md:4", "supersedes"),
-    "id with spaces": (_front("title: T\nid: 'a b'"), "bad.md:3", "id"),
-    "id too long": (_front("title: T\nid: " + "i" * 300), "bad.md:3", "id"),
-    "url a script": (_front("title: T\nurl: javascript:alert(1)"), "bad.md:3", "url"),
-    "labels nested": (_front("title: T\nlabels: {a: 1}"), "bad.md:3", "labels"),
-    "front matter not closed": (b"---\ntitle: T\n\nText\n", "bad.md:1", "closed"),
-    "front matter no yaml": (_front("title: [T"), "bad.md:", "YAML"),
-    "yaml alias": (_front("title: &a T\nlabels: [*a]"), "bad.md:", "alias"),
-    "yaml tag": (_front("title: !!python/object:os.system x"), "bad.md:2", "tag"),
-    "not utf-8": (b"---\ntitle: T\n---\n\n\xff\xfe\n", "bad.md:5", "UTF-8"),
-    "a zero byte": (b"---\ntitle: T\n---\n\na\x00b\n", "bad.md:5", "NUL"),
-}
+GOOD = "---\ntitle: {}\n---\n\nHow to open the window.\n"
+ARTICLES: list[tuple[bytes | str, int | None, str]] = [
+    ("---\ntitle: A\n", 1, "front matter is not closed"),
+    ("---\ntitle: [\n---\nBody.", 3, "front matter is not YAML"),
+    ("---\ntitle: A: b\n---\nBody.", 2, "needs quotes"),
+    ("---\n- a\n- b\n---\nBody.", 2, "not 'key: value' lines"),
+    ("---\nhello\n---\nBody.", 2, "not 'key: value' lines"),
+    ("---\ntitle: A\ntitle: B\n---\nBody.", 3, "given twice"),
+    ("---\ntitle: A\nowned_by: ana\n---\nBody.", 3, "unknown key 'owned_by'"),
+    ("---\ntitle: A\nTitle: A\n---\nBody.", 3, "did you mean 'title'?"),
+    ("---\nowner: ana\n---\nBody without a heading.", 1, "no title"),
+    ("---\ntitle:\n---\nBody.", 2, "'title' is empty"),
+    ("---\ntitle: 2026\n---\nBody.", 2, "'title' is a number"),
+    ("---\ntitle: " + "x" * 301 + "\n---\nBody.", 2, "at most 300"),
+    ("---\ntitle: A\naudience: everybody\n---\nBody.", 3, "public, customer, partner, internal"),
+    ("---\ntitle: A\naudience: [public]\n---\nBody.", 3, "is a list"),
+    ("---\ntitle: A\nowner: zoe\n---\nBody.", 3, "ana, ben"),
+    ("---\ntitle: A\nauthority: rumour\n---\nBody.", 3, "policy, procedure"),
+    ("---\ntitle: A\nconfidence: sure\n---\nBody.", 3, "work_in_progress"),
+    ("---\ntitle: A\ngovernance: none\n---\nBody.", 3, "experience, compliance"),
+    ("---\ntitle: A\naction_class: yes\n---\nBody.", 3, "autonomous"),
+    ("---\ntitle: A\neffective_from: soon\n---\nBody.", 3, "expected a date"),
+    ("---\ntitle: A\neffective_until: 2026-13-01\n---\nBody.", 3, "is not a date"),
+    ("---\ntitle: A\neffective_from: 2026-02-01\neffective_until: 2026-01-01\n---\nBody.", 4,
+     "before effective_from"),
+    ("---\ntitle: A\nreview_every_days: often\n---\nBody.", 3, "number of days"),
+    ("---\ntitle: A\nreview_every_days: -1\n---\nBody.", 3, "1 to 36500"),
+    ("---\ntitle: A\nid: a b\n---\nBody.", 3, "only letters, digits"),
+    ("---\ntitle: A\nid: ../../etc/passwd\n---\nBody.", 3, "no empty or dotted part"),
+    ("---\ntitle: A\nid: help-0\n---\nBody.", None, "already that of help-0.md"),
+    ("---\ntitle: A\nid: refunds\n---\nBody.", None, "belongs to the source 'rules'"),
+    ("---\ntitle: A\nsupersedes: [bad]\nid: bad\n---\nBody.", 3, "supersedes itself"),
+    ("---\ntitle: A\nlabels: [a, [b]]\n---\nBody.", 3, "nested value"),
+    ("---\ntitle: A\nlabels: {a: b}\n---\nBody.", 3, "is a mapping"),
+    ("---\ntitle: A\nlabels: &x [a]\nplans: *x\n---\nBody.", 3, "anchors and aliases"),
+    ("---\ntitle: !!python/object:os.system A\n---\nBody.", 2, "tags (!)"),
+    ("---\ntitle: A\nurl: javascript:alert(1)\n---\nBody.", 3, "expected https://"),
+    (b"---\ntitle: A\n---\nBod\xff\n", 4, "not UTF-8"),
+    (b"---\ntitle: A\n---\nBo\x00dy\n", 4, "NUL byte"),
+    (b"\xff\xfe-\x00-\x00-\x00", 1, "NUL byte"),
+    ("---\ntitle: A\n---\n" + "x" * 5_000_001, 1, "expected at most 5000000"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ARTICLES)
-def test_a_bad_article_is_refused_by_file_and_line_and_the_rest_is_taken(kb: Kb, name: str) -> None:
-    raw, place, said = ARTICLES[name]
-    (kb.folder / "articles" / "bad.md").write_bytes(raw)
-    code, _, err = kb.run("sync")
-    lines = [line for line in err.splitlines() if "refused" in line]
-    assert len(lines) == 1, err
-    assert place in lines[0]
-    assert said.lower() in lines[0].lower()
-    assert code == 0
-    listed = kb.read("articles", "list")["articles"]
-    assert [article["document_id"] for article in listed] == ["good"]
-    assert listed[0]["title"] == "Reset the router"
+@pytest.mark.parametrize(
+    ("raw", "line", "reason"),
+    ARTICLES,
+    ids=[f"{number}-{c[2]}" for number, c in enumerate(ARTICLES)],
+)
+def test_a_malformed_article_is_refused_and_its_neighbours_are_taken(
+    kb: Kb, raw: bytes | str, line: int | None, reason: str
+) -> None:
+    assert kb.run("sync").code == 0
+    before, ids = kb.state(), kb.ids()
+    bad = kb.folder / "articles" / "zz-bad.md"
+    bad.write_bytes(raw.encode() if isinstance(raw, str) else raw)
+    done = kb.run("sync")
+    assert done.code == 0
+    said = one_line(done.err)
+    place = "zz-bad.md" if line is None else f"zz-bad.md:{line}"
+    assert said.startswith(f"kb: refused {place}: ") and reason in said, said
+    assert kb.state() == before
+    (kb.folder / "articles" / "good.md").write_text(GOOD.format("Good"), encoding="utf-8")
+    report = kb.run("sync", "--json")
+    refused = report.json["sources"][0]["refused"]
+    assert [entry["path"] for entry in refused] == ["zz-bad.md"] and reason in refused[0]["reason"]
+    assert kb.ids() == sorted([*ids, "good"])
 
 
-def test_an_id_that_is_taken_is_refused_with_the_file_that_has_it(kb: Kb) -> None:
-    (kb.folder / "articles" / "later.md").write_bytes(_front("title: T\nid: good"))
-    _, _, err = kb.run("sync")
-    assert "later.md" in err
-    assert "good.md" in err
-    assert kb.read("articles", "list")["articles"][0]["title"] == "Reset the router"
+def test_an_article_that_becomes_malformed_keeps_its_last_good_version(kb: Kb) -> None:
+    kb.run("sync")
+    before = kb.state()
+    (kb.folder / "articles" / "help-0.md").write_text("---\ntitle: [\n---\n", encoding="utf-8")
+    done = kb.run("sync")
+    assert one_line(done.err).startswith("kb: refused help-0.md:")
+    assert kb.state() == before
 
 
-def _ticket(**changes: Any) -> bytes:
-    said = {k: v for k, v in (GOOD_TICKET | {"id": "T-2"} | changes).items() if v is not ...}
-    return json.dumps(said).encode()
+def ticket(**changes: Any) -> str:
+    facts: dict[str, Any] = {
+        "id": "t-bad", "created_at": "2026-11-01T08:00:00Z", "subject": "Window",
+        "body": "It does not open.", "status": "open",
+    }  # fmt: skip
+    facts.update(changes)
+    return json.dumps({key: value for key, value in facts.items() if value is not ...})
 
 
-TICKETS = {
-    "not json": (b"{nope", "JSON"),
-    "a list": (b"[1, 2]", "object"),
-    "a number": (b"7", "object"),
-    "not utf-8": (b'{"id": "\xff"}', "UTF-8"),
-    "no id": (_ticket(id=...), "id"),
-    "id a number": (_ticket(id=5), "id"),
-    "id empty": (_ticket(id=""), "id"),
-    "no body": (_ticket(body=...), "body"),
-    "body null": (_ticket(body=None), "body"),
-    "body too long": (_ticket(body="x" * 300_000), "body"),
-    "subject a list": (_ticket(subject=["a"]), "subject"),
-    "no created_at": (_ticket(created_at=...), "created_at"),
-    "created_at no date": (_ticket(created_at="yesterday"), "created_at"),
-    "created_at a number": (_ticket(created_at=1_700_000_000), "created_at"),
-    "unknown status": (_ticket(status="done"), "status"),
-    "solved before created": (
-        _ticket(status="solved", solved_at="2026-01-01T00:00:00Z"),
-        "solved_at",
-    ),
-    "reopened a text": (_ticket(reopened="yes"), "reopened"),
-    "helpful a number": (_ticket(helpful=1), "helpful"),
-    "links a text": (_ticket(linked_articles="a"), "linked_articles"),
-    "links of numbers": (_ticket(linked_articles=[1]), "linked_articles"),
-    "tags an object": (_ticket(tags={}), "tags"),
-    "replies a text": (_ticket(replies="hello"), "replies"),
-    "reply without role": (
-        _ticket(replies=[{"created_at": "2026-10-05T09:00:00Z", "body": "x"}]),
-        "author_role",
-    ),
-    "reply of unknown role": (
-        _ticket(replies=[{"author_role": "boss", "created_at": "2026-10-05T09:00:00Z", "body": ""}]),
-        "author_role",
-    ),
-    "unknown key": (_ticket(priority="high"), "priority"),
-}
+REPLY = {"author_role": "agent", "created_at": "2026-11-01T09:00:00Z", "body": "Push."}
+TICKETS: list[tuple[str | bytes, str]] = [
+    ("not json", "line: not JSON"),
+    ('{"id": "t-bad"', "line: not JSON"),
+    ("[1, 2]", "line: expected an object, got a list"),
+    ("null", "line: expected an object, got null"),
+    (b'{"id": "\xff"}', "line: not UTF-8"),
+    ('{"id": NaN}', "line: NaN is not JSON"),
+    ('{"id": "a", "id": "b"}', "id: stands 2 times"),
+    ("[" * 100_000, "line: "),
+    (ticket(priority=3), "priority: unknown key"),
+    (ticket(id=...), "id: missing"),
+    (ticket(id=7), "id: expected a text, got a number"),
+    (ticket(id=" a"), "id: empty, padded"),
+    (ticket(id="x" * 121), "id: 121 bytes, at most 120"),
+    (ticket(created_at=...), "created_at: missing"),
+    (ticket(created_at="yesterday"), "created_at: 'yesterday' is not an instant"),
+    (ticket(created_at=1_700_000_000), "created_at: expected a text"),
+    (ticket(status="new"), "status: 'new' (expected one of: open, pending, solved, closed)"),
+    (ticket(subject=...), "subject: missing"),
+    (ticket(subject=" ", body="\n"), "body: nothing is asked"),
+    (ticket(body=["a"]), "body: expected a text, got a list"),
+    (ticket(body="a\x00b"), "body: holds a NUL"),
+    (ticket(body="\ud800"), "body: holds half of a surrogate pair"),
+    (ticket(body="x" * 200_001), "body: 200001 bytes"),
+    (ticket(solved_at="2026-10-01"), "solved_at: before created_at"),
+    (ticket(helpful="yes"), "helpful: expected true or false, got a text"),
+    (ticket(reopened=1), "reopened: expected true or false, got a number"),
+    (ticket(tags="vpn"), "tags: expected a list, got a text"),
+    (ticket(tags=[1]), "tags[0]: expected a text, got a number"),
+    (ticket(linked_articles=["a", ""]), "linked_articles[1]: empty"),
+    (ticket(replies={}), "replies: expected a list, got an object"),
+    (ticket(replies=["a"]), "replies[0]: expected an object"),
+    (ticket(replies=[REPLY | {"author_role": "boss"}]), "replies[0].author_role: 'boss'"),
+    (ticket(replies=[REPLY, REPLY | {"created_at": "x"}]), "replies[1].created_at: 'x'"),
+    (ticket(replies=[REPLY | {"mood": "bad"}]), "replies[0].mood: unknown key"),
+    (ticket(replies=[{"author_role": "agent", "body": "a"}]), "replies[0].created_at: missing"),
+    (ticket(body="x" * 1_000_001), "line: "),
+]
 
 
-@pytest.mark.parametrize("name", TICKETS)
-def test_a_bad_ticket_is_refused_by_line_and_field_and_the_rest_is_taken(kb: Kb, name: str) -> None:
-    raw, said = TICKETS[name]
+@pytest.mark.parametrize(
+    ("raw", "reason"), TICKETS, ids=[f"{number}-{c[1]}" for number, c in enumerate(TICKETS)]
+)
+def test_a_malformed_ticket_is_refused_by_number_and_its_neighbours_are_taken(
+    kb: Kb, raw: str | bytes, reason: str
+) -> None:
+    bad = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
     file = kb.folder / "tickets.jsonl"
-    good = json.dumps(GOOD_TICKET).encode()
-    file.write_bytes(good + b"\n" + raw + b"\n" + good.replace(b"T-1", b"T-3") + b"\n")
-    report = kb.read("tickets", "import", str(file))
-    assert report["read"] == 3
-    assert report["imported"] == 2
-    assert [refused["line"] for refused in report["refused"]] == [2]
-    assert said.lower() in report["refused"][0]["reason"].lower()
-    assert "\n" not in report["refused"][0]["reason"]
-    again = kb.read("tickets", "import", str(file))
-    assert (again["imported"], again["updated"], again["unchanged"]) == (0, 0, 2)
+    file.write_bytes(bad + b"\n")
+    assert kb.run("articles", "list").code == 0
+    before = kb.state()
+    alone = kb.run("tickets", "import", str(file))
+    assert alone.code == 1
+    assert one_line(alone.err).startswith(f"kb: refused {file}:1: {reason}")
+    assert kb.state() == before
+    good = [ticket(id=name).encode() for name in ("t-1", "t-2")]
+    file.write_bytes(b"\n".join([good[0], bad, b"", good[1]]))
+    done = kb.run("tickets", "import", str(file), "--json")
+    assert (done.code, done.err) == (0, "")
+    report = done.json
+    assert (report["read"], report["imported"]) == (3, 2)
+    assert [entry["line"] for entry in report["refused"]] == [2]
+    assert report["refused"][0]["reason"].startswith(reason)
+    after = kb.state()
+    assert kb.run("tickets", "import", str(file), "--json").json["unchanged"] == 2
+    assert kb.state() == after
 
 
-SETTINGS = {
-    "not toml": ('[[owners]]\nname = "ines', "kb.toml:2"),
-    "unknown table": (CONFIG + "\n[gap]\n", "kb.toml:15"),
-    "unknown key": (CONFIG + 'colour = "red"\n', "kb.toml:14"),
-    "unknown kind": (CONFIG.replace('"markdown"', '"ftp"'), "kb.toml:9"),
-    "unknown owner": (CONFIG.replace('owner = "ines"', 'owner = "noor"'), "kb.toml:13"),
-    "unknown authority": (CONFIG.replace('"help_article"', '"rumour"'), "kb.toml:11"),
-    "unknown audience": (CONFIG.replace('"public"', '"all"'), "kb.toml:12"),
-    "source without a name": (CONFIG.replace('name = "help"\n', ""), "kb.toml:7"),
-    "owner twice": (CONFIG + '\n[[owners]]\nname = "ines"\n', "kb.toml:16"),
-    "zero review days": (CONFIG + "review_every_days = 0\n", "kb.toml:14"),
-    "action allowed by a wrong word": (
-        CONFIG + '\n[actions]\npublish_article = "yes"\n',
-        "kb.toml:16",
-    ),
-    "unknown encoder": (CONFIG.replace('"hashing"', '"magic"'), "kb.toml:2"),
-}
+QUESTION = {"id": "q1", "text": "How?", "relevant": {"help-0": 1}, "answerable": True}
+QUESTIONS: list[tuple[str, int | None, str]] = [
+    ("{", 2, "not JSON"),
+    ("[]", 2, "not an object"),
+    (json.dumps(QUESTION | {"answer": "x"}), 2, "unknown key 'answer'"),
+    (json.dumps(QUESTION | {"id": 1}), 2, "'id' must be a text"),
+    (json.dumps(QUESTION | {"text": " "}), 2, "'text' must be a text"),
+    (json.dumps(QUESTION | {"relevant": ["a"]}), 2, "'relevant' must map"),
+    (json.dumps(QUESTION | {"relevant": {"a": True}}), 2, "'relevant' must map"),
+    (json.dumps(QUESTION | {"relevant": {"a": -1}}), 2, "'relevant' must map"),
+    (json.dumps(QUESTION | {"relevant": {"a": float("nan")}}), 2, "'relevant' must map"),
+    (json.dumps(QUESTION | {"answerable": "no"}), 2, "'answerable' must be true or false"),
+    (json.dumps(QUESTION | {"audience": "all"}), 2, "'audience' must be one of public"),
+    (json.dumps(QUESTION), None, "id 'q1' twice"),
+]
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_wrong_settings_stop_the_start_with_the_line(kb: Kb, name: str) -> None:
-    text, place = SETTINGS[name]
-    (kb.folder / "kb.toml").write_text(text)
-    code, out, err = kb.run("sync")
-    assert code == 1
-    assert out == ""
-    assert len(err.strip().splitlines()) == 1, err
-    assert place in err
+@pytest.mark.parametrize(("raw", "line", "reason"), QUESTIONS, ids=[c[2] for c in QUESTIONS])
+def test_a_malformed_question_set_is_refused_whole(
+    kb: Kb, raw: str, line: int | None, reason: str
+) -> None:
+    file = kb.folder / "questions.jsonl"
+    file.write_text(f"{json.dumps(QUESTION)}\n{raw}\n", encoding="utf-8")
+    kb.run("sync")
+    before = kb.state()
+    place = f"{file}:{line}: " if line else f"{file}: "
+    for words in (("evaluate", str(file)), ("learn", "--questions", str(file))):
+        done = kb.run(*words, "--json")
+        assert (done.code, done.out) == (1, "")
+        assert one_line(done.err).startswith(f"kb: {place}") and reason in done.err
+    assert kb.state() == before
+
+
+SETTINGS: list[tuple[str, str, int, str]] = [
+    ("[encoder]", "[encoder", 1, "not TOML"),
+    ('kind = "hashing"', "kind = hashing", 2, "not TOML"),
+    ('kind = "hashing"', 'kind = "magic"', 2, "'sentence-transformers' or 'hashing'"),
+    ("[encoder]", "[encoders]", 1, "did you mean 'encoder'?"),
+    ('name = "ana"', 'nam = "ana"', 5, "did you mean 'name'?"),
+    ('name = "ana"', "name = 5", 5, "valid string"),
+    ('name = "ben"', 'name = "ana"', 8, "'ana' is there twice"),
+    ('kind = "markdown"', 'kind = "sharepoint"', 12, "should be 'markdown'"),
+    ('location = "articles"', "location = []", 13, "valid string"),
+    ('authority = "help_article"', 'authority = "blog"', 14, "unknown authority 'blog'"),
+    ('audience = "public"', 'audience = "world"', 15, "'public', 'customer'"),
+    ('owner = "ana"', 'owner = "zoe"', 16, "unknown owner 'zoe'"),
+    ('name = "rules"', 'name = "help"', 19, "'help' is there twice"),
+    ('owner = "ben"', 'owner = "ben"\nreview_every_days = 0', 25, "greater than or equal to 1"),
+    ('owner = "ben"', 'owner = "ben"\nschedule = "daily"', 25, "not a cron line"),
+    ('owner = "ben"', 'owner = "ben"\n[gaps]\npublish_to = "x"', 26, "unknown source 'x'"),
+    ('owner = "ben"', 'owner = "ben"\n[drive]\nschedule = "0 5 * * funday"', 26, "not a cron line"),
+    ('owner = "ben"', 'owner = "ben"\n[actions]\npublish_article = true', 26, "'autonomous'"),
+    ('owner = "ben"', 'owner = "ben"\n[language_model]\napi_key = "s3cret"', 26, "unknown key"),
+    ('owner = "ben"', 'owner = "ben"\n[hierarchy]\nauthorities = "policy"', 26, "valid tuple"),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "reason"), SETTINGS, ids=[f"{c[1]!r:.50}" for c in SETTINGS]
+)
+def test_a_malformed_kb_toml_stops_every_command_with_its_line(
+    kb: Kb, old: str, new: str, line: int, reason: str
+) -> None:
+    assert old in CONFIG
+    kb.config.write_text(CONFIG.replace(old, new, 1), encoding="utf-8")
+    for words in (("sync", "--json"), ("search", "x"), ("serve",), ("doctor",)):
+        done = kb.run(*words)
+        assert (done.code, done.out) == (1, "")
+        said = one_line(done.err)
+        assert said.startswith(f"kb: {kb.config}:{line}: ") and reason in said, said
     assert not (kb.folder / ".kb").exists()
 
 
-def test_a_missing_config_says_how_to_get_one(kb: Kb) -> None:
-    (kb.folder / "kb.toml").unlink()
-    code, _, err = kb.run("sync")
-    assert code == 1
-    assert "kb init" in err
+ARGUMENTS: list[tuple[tuple[str, ...], int, str]] = [
+    (("search", " "), 1, "the query is empty"),
+    (("search", "x", "--top-k", "0"), 2, "--top-k"),
+    (("search", "x", "--audience", "staff"), 2, "--audience"),
+    (("search",), 2, "QUERY"),
+    (("sync", "--source", "unheard"), 1, "no source 'unheard'"),
+    (("sync", "unheard"), 2, "unexpected extra argument"),
+    (("unheard",), 2, "unheard"),
+    (("articles", "show", "unheard"), 1, "no document 'unheard'"),
+    (("articles", "verify", "unheard", "--as", "ana"), 1, "no document 'unheard'"),
+    (("articles", "verify", "help-0", "--as", "zoe"), 1, "unknown owner 'zoe'"),
+    (("articles", "rollback", "help-0", "--as", "zoe"), 1, "unknown owner 'zoe'"),
+    (("articles", "rollback", "help-0", "--as", "ana", "--version", "7"), 1, "7"),
+    (("index", "activate", "unheard"), 1, "no generation 'unheard'"),
+    (("gaps", "show", "unheard"), 1, "no gap 'unheard'"),
+    (("gaps", "list", "--status", "unheard"), 1, "expected one of"),
+    (("gaps", "find", "--since", "yesterday"), 1, "--since"),
+    (("gaps", "dismiss", "unheard", "--reason", "r", "--as", "ana"), 1, "no gap 'unheard'"),
+    (("drafts", "show", "unheard"), 1, "no draft 'unheard'"),
+    (("drafts", "create", "unheard"), 1, "no gap 'unheard'"),
+    (("drafts", "approve", "unheard", "--as", "ana"), 1, "no draft 'unheard'"),
+    (("drafts", "approve", "unheard", "--as", "zoe"), 1, "unknown owner 'zoe'"),
+    (("drafts", "edit", "x", "--as", "ana", "--file", "/nowhere.md"), 1, "/nowhere.md"),
+    (("drafts", "list", "--state", "unheard"), 1, "expected one of"),
+    (("keys", "create", "--role", "owner", "--audience", "internal"), 1, "needs --owner"),
+    (("keys", "create", "--role", "owner", "--audience", "internal", "--owner", "zoe"), 1, "'zoe'"),
+    (("keys", "create", "--role", "agent", "--audience", "public", "--expires", "soon"), 1,
+     "--expires"),
+    (("keys", "create", "--role", "king", "--audience", "public"), 2, "--role"),
+    (("keys", "revoke", "unheard"), 1, "no key in use 'unheard'"),
+    (("drive", "show", "1999-W01"), 1, "1999-W01"),
+    (("tickets", "import", "/nowhere.jsonl"), 1, "/nowhere.jsonl"),
+    (("evaluate", "/nowhere.jsonl"), 1, "/nowhere.jsonl"),
+    (("restore", "/nowhere.db"), 1, "/nowhere.db"),
+    (("backup", "/nowhere/b.db"), 1, "/nowhere/b.db"),
+    (("init", "{folder}"), 1, "is there already"),
+    (("serve", "--port", "99999"), 2, "--port"),
+]  # fmt: skip
 
 
-def test_wrong_usage_ends_with_two(kb: Kb) -> None:
-    assert kb.run("search")[0] == 2
-    assert kb.run("nonsense")[0] == 2
-    assert kb.run("search", "x", "--top-k", "900")[0] == 2
+@pytest.mark.parametrize(
+    ("words", "code", "reason"), ARGUMENTS, ids=[" ".join(c[0]) for c in ARGUMENTS]
+)
+def test_a_wrong_argument_changes_nothing_and_ends_with_its_code(
+    kb: Kb, words: tuple[str, ...], code: int, reason: str
+) -> None:
+    kb.run("sync")
+    before = kb.state()
+    done = kb.run(*(word.replace("{folder}", str(kb.folder)) for word in words))
+    assert done.code == code, done.err
+    assert done.out == ""
+    if code == 1:
+        said = one_line(done.err)
+        assert said.startswith("kb: ") and reason in said, said
+    else:
+        assert reason in done.err and "Traceback" not in done.err
+    assert kb.state() == before
 
 
-def test_there_are_sixty_bad_inputs() -> None:
+@pytest.mark.parametrize("now", ["yesterday", "2026-13-01", "", "9999-99-99T00:00:00Z"])
+def test_a_present_that_is_no_instant_is_refused(
+    kb: Kb, now: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sync", "--config", str(kb.config), "--now", now])
+    if now:
+        assert ended.value.code == 1
+        assert one_line(capsys.readouterr().err).startswith("kb: --now: ")
+        assert not (kb.folder / ".kb" / "kb.db").exists()
+
+
+@pytest.mark.parametrize("fault", ["no folder", "a file", "no rights"])
+def test_a_source_that_cannot_be_read_deletes_nothing_and_stops_no_other(
+    kb: Kb, fault: str
+) -> None:
+    kb.run("sync")
+    before = kb.ids()
+    articles = kb.folder / "articles"
+    articles.rename(kb.folder / "moved")
+    if fault == "a file":
+        articles.write_text("not a folder")
+    (kb.folder / "policies" / "new.md").write_text(GOOD.format("New"), encoding="utf-8")
+    done = kb.run("sync")
+    assert done.code == 1
+    assert one_line(done.err).startswith("kb: source help: ")
+    assert kb.ids() == sorted([*before, "new"])
+
+
+def test_a_database_that_is_none_is_said_so_in_one_line(kb: Kb) -> None:
+    (kb.folder / ".kb").mkdir()
+    (kb.folder / ".kb" / "kb.db").write_text("not a database, " * 99)
+    for words in (("sync",), ("search", "x"), ("audit", "verify")):
+        done = kb.run(*words)
+        assert done.code == 1
+        assert "not a database" in one_line(done.err)
+
+
+def test_there_are_as_many_cases_as_promised() -> None:
     assert len(ARTICLES) + len(TICKETS) + len(SETTINGS) >= 60

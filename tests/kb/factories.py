@@ -144,9 +144,7 @@ class Knowledge:
         **request: Any,
     ) -> SearchResponse:
         rules = RetrieverRules(AUTHORITIES, FUSION_WEIGHTS)
-        retriever = Retriever(
-            self.database, self.index, self.encoder, FixedClock(now), rules, None
-        )
+        retriever = Retriever(self.database, self.index, self.encoder, FixedClock(now), rules, None)
         return retriever.search(SearchRequest(query, **request), audience)
 
     def find(self, query: str, audience: Audience = Audience.INTERNAL, **asked: Any) -> list[str]:

@@ -195,7 +195,9 @@ def test_every_read_holds_back_what_the_reader_may_not_see(
         ids = [a.value for a in Audience]
         found = articles.read_documents(connection, reader)
         assert [d.document_id for d in found] == wanted
-        assert [d.document_id for d in articles.read_documents(connection, reader, ids=ids)] == wanted
+        assert [
+            d.document_id for d in articles.read_documents(connection, reader, ids=ids)
+        ] == wanted
         passages = articles.read_chunks_of(connection, ids, reader)
         assert [c.document.document_id for c in passages] == wanted
         every = [c.chunk_id for c in articles.read_chunks_of(connection, ids, Audience.INTERNAL)]
@@ -226,6 +228,6 @@ def test_a_document_of_many_chunks_is_stored_and_read_whole(knowledge: Knowledge
     with knowledge.database.read() as connection:
         found = articles.read_chunks_of(connection, ["a"], Audience.PUBLIC)
         assert [c.text for c in found] == [p.text for p in parts]
-        assert len(articles.read_chunks(connection, [c.chunk_id for c in found], Audience.PUBLIC)) == (
-            len(parts)
-        )
+        assert len(
+            articles.read_chunks(connection, [c.chunk_id for c in found], Audience.PUBLIC)
+        ) == (len(parts))

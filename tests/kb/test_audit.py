@@ -61,9 +61,7 @@ def test_a_change_of_any_field_of_any_row_is_found(
 ) -> None:
     with database.write() as connection:
         write_chain(connection)
-        connection.execute(
-            update(audit).where(audit.c.seq == seq).values({column: OTHER[column]})
-        )
+        connection.execute(update(audit).where(audit.c.seq == seq).values({column: OTHER[column]}))
     with database.read() as connection, pytest.raises(IntegrityError, match="audit entry"):
         verify_chain(connection)
 

@@ -18,7 +18,9 @@ from kb.metrics import expected_calibration_error
 def draw_questions(count: int, seed: int = 3) -> tuple[list[dict[str, float]], list[bool]]:
     """Questions whose chance of an answer follows one feature; the others say nothing."""
     generator = np.random.default_rng(seed)
-    features = [dict(zip(FEATURES, row, strict=True)) for row in generator.random((count, 7)).tolist()]
+    features = [
+        dict(zip(FEATURES, row, strict=True)) for row in generator.random((count, 7)).tolist()
+    ]
     chances = [1 / (1 + math.exp(-(f["semantic_top"] - 0.5) * 8)) for f in features]
     return features, (generator.random(count) < np.asarray(chances)).tolist()
 

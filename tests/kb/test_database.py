@@ -27,7 +27,13 @@ def test_every_connection_is_durable_checked_and_patient(database: Database) -> 
     with database.read() as connection:
         said = {
             name: connection.execute(text(f"PRAGMA {name}")).scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "secure_delete")
+            for name in (
+                "journal_mode",
+                "synchronous",
+                "foreign_keys",
+                "busy_timeout",
+                "secure_delete",
+            )
         }
     assert said == {
         "journal_mode": "wal",
@@ -87,9 +93,7 @@ def test_foreign_keys_are_enforced(database: Database) -> None:
 
     with pytest.raises(IntegrityError), database.write() as connection:
         connection.execute(
-            text(
-                "INSERT INTO versions VALUES ('nobody', 1, 't', 'm', 'h', '2026-01-01', 'a', 'r')"
-            )
+            text("INSERT INTO versions VALUES ('nobody', 1, 't', 'm', 'h', '2026-01-01', 'a', 'r')")
         )
 
 

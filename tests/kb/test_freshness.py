@@ -88,5 +88,7 @@ def test_a_text_never_gets_fresher_by_waiting(first: int, more: int, interval: i
         last_verified_at=datetime(2020, 1, 1, tzinfo=UTC), review_every_days=interval
     )
     early = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=first)
-    verdicts = [judge_freshness(document, at).verdict for at in (early, early + timedelta(days=more))]
+    verdicts = [
+        judge_freshness(document, at).verdict for at in (early, early + timedelta(days=more))
+    ]
     assert order.index(verdicts[0]) <= order.index(verdicts[1])

@@ -13,7 +13,7 @@ from kb.fusion import FUSION_WEIGHTS, fuse_rankings, rank_scores, scale_min_max
 SCORES = st.dictionaries(
     st.sampled_from("abcdefgh"), st.integers(-40, 40).map(lambda n: n / 4), max_size=8
 )
-RANKINGS = st.fixed_dictionaries({name: SCORES for name in FUSION_WEIGHTS})
+RANKINGS = st.fixed_dictionaries(dict.fromkeys(FUSION_WEIGHTS, SCORES))
 
 
 @given(RANKINGS, st.randoms(use_true_random=False))

@@ -134,7 +134,9 @@ def test_a_flipped_byte_in_any_file_takes_the_generation_out_and_answers_stay_ri
     assert sealed.ask("reset").degraded == ()
 
 
-@pytest.mark.parametrize("damage", ["file missing", "file added", "manifest missing", "all missing"])
+@pytest.mark.parametrize(
+    "damage", ["file missing", "file added", "manifest missing", "all missing"]
+)
 def test_a_missing_or_added_file_takes_the_generation_out(sealed: Knowledge, damage: str) -> None:
     wanted = answers(sealed)
     sealed.forget()
@@ -236,8 +238,9 @@ def test_activating_a_damaged_or_unknown_generation_is_refused(sealed: Knowledge
 
 
 def test_of_two_builders_the_second_is_refused(sealed: Knowledge) -> None:
-    with FileLock(sealed.folder / "generations" / "build.lock"), pytest.raises(
-        ConflictError, match="another process is building"
+    with (
+        FileLock(sealed.folder / "generations" / "build.lock"),
+        pytest.raises(ConflictError, match="another process is building"),
     ):
         sealed.store.build(sealed.encoder.recipe, now=NOW)
 

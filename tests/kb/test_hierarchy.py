@@ -169,7 +169,9 @@ TIES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("left", "right"), [t[1:] for t in TIES], ids=[t[0] for t in TIES])
 def test_on_a_tie_nobody_wins(left: dict[str, Any], right: dict[str, Any]) -> None:
-    assert rule_between(make_document("a", **left), make_document("b", **right), AUTHORITIES) is None
+    assert (
+        rule_between(make_document("a", **left), make_document("b", **right), AUTHORITIES) is None
+    )
 
 
 def test_a_note_about_a_customer_beats_other_texts_about_that_customer() -> None:

@@ -38,9 +38,7 @@ def test_a_period_is_claimed_once(database: Database) -> None:
 
 def test_of_many_that_claim_at_once_one_gets_it(database: Database) -> None:
     fences: list[int | None] = []
-    threads = [
-        threading.Thread(target=lambda: fences.append(claim(database))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: fences.append(claim(database))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -113,7 +113,16 @@ def test_no_query_breaks_the_index(database: Database, query: str) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ['reset" OR "x', "title:reset", "reset*", "NEAR(reset router)", "-reset", "(", "reset AND", '""'],
+    [
+        'reset" OR "x',
+        "title:reset",
+        "reset*",
+        "NEAR(reset router)",
+        "-reset",
+        "(",
+        "reset AND",
+        '""',
+    ],
 )
 def test_the_index_own_language_is_only_words(database: Database, query: str) -> None:
     write_corpus(database, [("Reset", "the router"), ("Other", "thing")])
@@ -142,7 +151,7 @@ def test_words_are_found_as_people_write_them(database: Database, written: str, 
 
 def test_terms_are_lower_case_once_each_and_carry_meaning() -> None:
     query = "How can I reset the Router? The router's light is RED, error CC-418"
-    assert lexical.extract_terms(query) == ["reset", "router", "router's", "light", "red", "error", "cc-418"]  # fmt: skip # noqa: E501
+    assert lexical.extract_terms(query) == ["reset", "router", "router's", "light", "red", "error", "cc-418"]  # fmt: skip
 
 
 def test_a_rare_term_weighs_more_and_an_unknown_one_most(database: Database) -> None:

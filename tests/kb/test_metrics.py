@@ -53,7 +53,9 @@ def test_recall_and_reciprocal_rank() -> None:
 
 def test_auroc_of_a_worked_example() -> None:
     # Of 2 x 3 pairs: .9 beats all three; .4 beats .1, ties .4, loses to .6: 4.5 of 6.
-    assert auroc([0.9, 0.4, 0.1, 0.4, 0.6], [True, True, False, False, False]) == pytest.approx(0.75)
+    assert auroc([0.9, 0.4, 0.1, 0.4, 0.6], [True, True, False, False, False]) == pytest.approx(
+        0.75
+    )
     assert auroc([0.5, 0.4], [True, True]) is None
     assert auroc([], []) is None
 

@@ -102,13 +102,17 @@ def test_a_conflict_about_an_older_version_rules_nothing(knowledge: Knowledge) -
 def test_a_hidden_winner_neither_rules_nor_shows(knowledge: Knowledge) -> None:
     open_side = make_parsed("help", "Refunds are paid within 30 days.")
     knowledge.put(open_side)
-    before = shape(knowledge.ask("refunds paid within days", Audience.PUBLIC, include_overruled=True))
+    before = shape(
+        knowledge.ask("refunds paid within days", Audience.PUBLIC, include_overruled=True)
+    )
     knowledge.put(
         make_parsed("policy", "Refunds are paid within 14 days.", authority="policy",
                     audience=Audience.INTERNAL)
     )  # fmt: skip
     disagree(knowledge, "policy", "help", "within 14 days", "within 30 days")
-    after = shape(knowledge.ask("refunds paid within days", Audience.PUBLIC, include_overruled=True))
+    after = shape(
+        knowledge.ask("refunds paid within days", Audience.PUBLIC, include_overruled=True)
+    )
     assert after == before
 
 

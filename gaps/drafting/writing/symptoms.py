@@ -21,9 +21,6 @@ from kb.types import Audience
 MAX_TITLE_CHARACTERS = 90
 SAME_WORDING = 0.55
 """Cosine from which on two short wordings tell of the same trouble."""
-GAP_TITLE_BONUS = 0.2
-"""The gap is named after all of its tickets, held-back ones included; a wording has to be clearly
-more typical than that name to take its place."""
 MAX_WORDINGS = 4
 _RANT = re.compile(
     r"[?!]{2,}|\b(?:urgent|asap|stupid|joke|ridiculous|unacceptable|help|pls|please|fyi|wtf"
@@ -41,14 +38,14 @@ _AUDIENCES = {
 
 
 def choose_title(gap: Gap, pack: EvidencePack, encoder: Encoder) -> str:
-    """The wording nearest to all the others, at most 90 characters; else the gap's own title."""
+    """The gap's own title where it is a name; else the wording nearest to all the others.
+
+    The gap is named after all of its tickets, held-back ones included. At most 90 characters.
+    """
+    if len(gap.title.split()) >= 2 and not is_hostile(gap.title):
+        return _fit(gap.title)
     candidates = [text for text in _safe_wordings(pack) if not _RANT.search(text)]
     candidates = [t for t in dict.fromkeys(candidates) if len(t) <= 70 and t.isascii()]
-    named = len(gap.title.split()) >= 2 and not is_hostile(gap.title)
-    if named:
-        candidates.append(gap.title)
-    if named and not pack.wordings:
-        return _fit(gap.title)
     if not candidates:
         return _fit(" ".join(gap.terms[:4]) or "Untitled")
     vectors = encoder.encode([*candidates, *(text for _, text in pack.wordings)])
@@ -63,8 +60,7 @@ def choose_title(gap: Gap, pack: EvidencePack, encoder: Encoder) -> str:
         known = (np.mean(shares) + min(shares)) / 2
         length = 0.1 if 4 <= len(words) <= 9 else 0.0
         # A code or a colon names one case of several.
-        narrow = -GAP_TITLE_BONUS if named and place == len(candidates) - 1 else 0.0
-        narrow += 0.3 if re.search(r"[A-Z]+-?\d|[:/\\]", candidates[place]) else 0.0
+        narrow = 0.3 if re.search(r"[A-Z]+-?\d|[:/\\]", candidates[place]) else 0.0
         return float(vectors[place] @ centre) + 0.4 * float(known) + length - narrow
 
     best = max(range(len(candidates)), key=lambda place: (worth(place), -place))

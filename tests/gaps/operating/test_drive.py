@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gaps.drafting.drafts import read_draft
 from gaps.operating import drive as drive_module
 from gaps.operating.drive import (
     DriveTools,
@@ -16,8 +17,9 @@ from gaps.operating.drive import (
     read_drives,
     run_drive,
 )
+from gaps.types import GapStatus
 from kb.errors import InvalidInputError
-from tests.gaps.drafting.factories import NOW, Desk, make_tickets
+from tests.gaps.drafting.factories import NOW, Desk, make_ticket, make_tickets
 from tests.gaps.operating.test_effect import publish
 
 FOUND = {
@@ -89,7 +91,27 @@ def test_a_gap_with_a_waiting_draft_is_not_drafted_again(desk: Desk) -> None:
     desk.add_gap(make_tickets())
     tools = tools_of(desk)
     assert len(draft_strongest(tools, now=NOW)["written"]) == 1
-    assert draft_strongest(tools, now=NOW) == {"written": [], "failed": []}
+    assert draft_strongest(tools, now=NOW) == {"written": [], "renewed": [], "failed": []}
+
+
+def test_a_waiting_draft_is_written_anew_when_its_gap_has_grown(desk: Desk) -> None:
+    desk.add_gap(make_tickets(6))
+    tools = tools_of(desk)
+    (written,) = draft_strongest(tools, now=NOW)["written"]
+    with desk.database.read() as connection:
+        before = read_draft(connection, written["draft_id"])
+    told_since = [
+        make_ticket(n, "Sign in with gateway access.fennmark.example in the new client.")
+        for n in range(7, 19)
+    ]
+    desk.add_gap([*make_tickets(6), *told_since], status=GapStatus.DRAFTING)
+    assert draft_strongest(tools, now=NOW)["renewed"] == [before.draft_id]
+    with desk.database.read() as connection:
+        after = read_draft(connection, before.draft_id)
+    assert after.draft_hash != before.draft_hash
+    assert after.document_id == before.document_id
+    assert len(after.held_back_ids) > len(before.held_back_ids)
+    assert draft_strongest(tools, now=NOW)["renewed"] == []
 
 
 def test_a_refused_gap_is_asked_again_only_with_new_tickets(desk: Desk) -> None:
