@@ -228,7 +228,8 @@ def read_settings(path: Path) -> Settings:
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key also leaves its right spelling missing: the misspelling says more.
+        first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
         cause = first.get("ctx", {}).get("error")
         if isinstance(cause, _Mistake):
             place, message = cause.place, str(cause)

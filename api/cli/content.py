@@ -213,14 +213,22 @@ def articles_verify(
     as_: Annotated[str, typer.Option("--as", help="Owner who confirms it.")],
 ) -> None:
     """Record that a person found the current version true."""
+    from gaps.drafting.review import check_permission
     from kb import articles, audit
 
     with open_application() as application:
-        now = application.clock.now()
+        now, caller = application.clock.now(), application.local_caller(as_)
         with application.database.write() as connection:
+            document = articles.read_document(connection, document_id)
+            check_permission(document.metadata.owner, caller.name, caller.role)
             articles.write_verification(connection, document_id, by=as_, now=now)
             audit.write_entry(
-                connection, at=now, actor=as_, action="article.verify", subject=document_id
+                connection,
+                at=now,
+                actor=as_,
+                action="article.verify",
+                subject=document_id,
+                details={"version": document.version},
             )
     print_line(f"{document_id} verified by {as_}")
 

@@ -133,6 +133,7 @@ def _compose(
             statements.append(Statement(text, cite_members(point.members, point.best)))
         lines.append("")
     lines += ["## What to do", ""]
+    variants = _join_unconditional(variants)
     for variant in variants:
         lines += _write_variant(variant, statements, alone=len(variants) == 1)
     if escalations:
@@ -143,6 +144,14 @@ def _compose(
             statements.append(Statement(text, cite_members(point.members, point.best)))
         lines.append("")
     return WrittenArticle(title, "\n".join(lines).strip() + "\n", tuple(statements))
+
+
+def _join_unconditional(variants: Sequence[Variant]) -> list[Variant]:
+    """Steps that depend on nothing are one list, and stand first."""
+    always = [variant for variant in variants if variant.condition is None]
+    points = tuple(point for variant in always for point in variant.points)
+    first = [replace(always[0], points=points)] if always else []
+    return [*first, *(variant for variant in variants if variant.condition is not None)]
 
 
 def say_fact(point: Point) -> str:
