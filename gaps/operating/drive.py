@@ -32,6 +32,8 @@ from kb.search import Retriever
 from kb.tables import searches
 
 MIN_EFFECT_AGE = timedelta(days=7)
+DRAFTED_PROBABILITY = 0.5
+"""Below an even chance a gap waits for a person to ask for its draft: an owner's time is dear."""
 
 FindGaps = Callable[[], dict[str, Any]]
 """Runs `kb gaps find` for the period and gives what it prints; handed in by api/wiring."""
@@ -174,7 +176,7 @@ def draft_strongest(tools: DriveTools, *, now: datetime) -> dict[str, Any]:
         waiting = [
             gap
             for gap in repository.read_gaps(connection, status=GapStatus.OPEN)
-            if _needs_draft(connection, gap)
+            if gap.probability >= DRAFTED_PROBABILITY and _needs_draft(connection, gap)
         ][: tools.settings.drafts_per_drive]
     for gap in waiting:
         try:

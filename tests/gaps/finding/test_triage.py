@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gaps.finding.facts import Dispute, TopicFacts, Twins
+from gaps.finding.missing import judge_missing
 from gaps.finding.triage import judge_duplicate, judge_topic
+from gaps.operating.drive import DRAFTED_PROBABILITY
 from gaps.types import GapKind, Ticket
 from kb.types import Audience
 from tests.gaps.finding.factories import (
@@ -159,10 +161,11 @@ def test_low_coverage_is_missing_and_carries_its_evidence() -> None:
 
 def test_a_name_no_document_knows_makes_a_near_topic_missing() -> None:
     facts = make_facts([make_ticket(n) for n in range(6)], probability=0.7)
-    assert kind_of(facts) is None
+    assert judge_missing(facts).probability < DRAFTED_PROBABILITY
     named = {"corvid": tuple(f"T-{n:04}" for n in range(5))}
     judgement = judge_topic(replace(facts, unknown_terms=named))
     assert judgement is not None and judgement.kind is GapKind.MISSING
+    assert judgement.probability >= DRAFTED_PROBABILITY
     assert any("corvid" in reason.text for reason in judgement.reasons)
 
 
@@ -180,11 +183,11 @@ def test_answered_neighbours_count_against_a_gap() -> None:
 def test_a_topic_agents_never_link_is_missing_where_they_mostly_do() -> None:
     tickets = [make_ticket(n, resolution="Turn it twice.") for n in range(20)]
     facts = make_facts(tickets, probability=0.6)
-    assert kind_of(replace(facts, link_rate=0.05)) is None
-    assert kind_of(replace(facts, link_rate=0.6)) is GapKind.MISSING
+    hardly, mostly = (judge_missing(replace(facts, link_rate=rate)) for rate in (0.05, 0.6))
+    assert hardly.probability < DRAFTED_PROBABILITY <= mostly.probability
 
 
 def test_resolutions_that_do_not_agree_are_no_topic_to_write_about() -> None:
     facts = make_facts([make_ticket(n) for n in range(6)], probability=0.3)
-    assert kind_of(replace(facts, agreement=4.0)) is GapKind.MISSING
-    assert kind_of(replace(facts, agreement=1.0)) is None
+    agreed, torn = (judge_missing(replace(facts, agreement=spread)) for spread in (4.0, 1.0))
+    assert torn.probability < DRAFTED_PROBABILITY <= agreed.probability
