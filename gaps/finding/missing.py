@@ -35,9 +35,9 @@ def judge_missing(facts: TopicFacts) -> Judgement | None:
     reasons = [
         Reason(
             "not_covered",
-            f"the knowledge base answers these questions with a probability of {coverage:.2f} "
-            f"in the mean; an article answered {len(facts.served)} near ones, and "
-            f"{facts.link_rate:.0%} of all that were solved",
+            f"the knowledge base answers these questions with a mean probability of {coverage:.2f}; "
+            f"an article helped with {len(facts.served)} tickets like them "
+            f"(with {facts.link_rate:.0%} of all solved ones)",
             ids_of(facts.tickets),
         )
     ]

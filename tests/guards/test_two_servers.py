@@ -87,3 +87,22 @@ def test_a_killed_server_leaves_the_folder_free(spawn: Spawn) -> None:
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert "serving on" in read_until_serving(spawn())
+
+
+def test_little_is_loaded_before_the_lock_is_looked_at(spawn: Spawn, tmp_path: Path) -> None:
+    """What the time measured above depends on: no library that takes long to load."""
+    program = (
+        "import sys, api.cli.main, api.server\n"
+        "from api.cli.session import set_globals\n"
+        f"set_globals({str(tmp_path / 'kb.toml')!r}, None)\n"
+        "with api.server.hold_data_folder(api.server.read_data_folder()):\n"
+        "    print(*sorted(name for name in sys.modules if '.' not in name))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    slow = {
+        "alembic", "apscheduler", "chromadb", "fastapi", "llama_index", "numpy", "scipy", "sklearn",
+        "sqlalchemy", "torch", "transformers", "uvicorn",
+    }  # fmt: skip
+    assert slow & set(done.stdout.split()) == set()

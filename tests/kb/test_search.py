@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from kb.encoder import HashingEncoder
 from kb.errors import UnavailableError
 from kb.ports import Vectors
-from kb.search import CANDIDATE_CHUNKS
+from kb.search import CANDIDATE_CHUNKS, CANDIDATE_DOCUMENTS
 from kb.tables import conflicts, freshness_verdicts
 from kb.types import Audience, SearchResponse
 from tests.kb.factories import NOW, Knowledge, make_parsed
@@ -181,10 +181,25 @@ def test_hidden_deletions_do_not_change_how_deep_others_search(knowledge: Knowle
 
 def test_passages_that_went_do_not_crowd_out_those_that_stay(knowledge: Knowledge) -> None:
     gone = fill(knowledge, CANDIDATE_CHUNKS + 40, Audience.PUBLIC, "gone")
-    knowledge.put(make_parsed("stays", "Something about a reset of the router, and much else."))
+    other = " ".join(f"v{number}" for number in range(60))
+    knowledge.put(make_parsed("stays", f"The router, and much else: {other}."))
     knowledge.build()
     for document_id in gone:
         knowledge.put_metadata(make_parsed(document_id, "reset router", audience=Audience.INTERNAL))
     response = knowledge.ask("reset router", Audience.PUBLIC)
     assert [h.chunk.document.document_id for h in response.hits] == ["stays"]
     assert "semantic_rank" in response.hits[0].why
+
+
+def test_hidden_titles_take_no_places_from_open_ones(knowledge: Knowledge) -> None:
+    knowledge.put(make_parsed("open", "Text.", title="How to reset the router at home"))
+    before = shape(knowledge.ask("reset router", Audience.PUBLIC))
+    knowledge.put(
+        *(
+            make_parsed(f"h{n}", f"Hidden {n}.", title="reset router", audience=Audience.INTERNAL)
+            for n in range(CANDIDATE_DOCUMENTS + 5)
+        )
+    )
+    response = knowledge.ask("reset router", Audience.PUBLIC)
+    assert "title_rank" in response.hits[0].why
+    assert shape(response) == before
