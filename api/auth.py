@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
 from api.keys import USE_RESOLUTION_SECONDS, Caller, read_caller, write_last_used
 from api.wiring import Application
-from kb.errors import ForbiddenError, UnauthenticatedError
+from kb.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from kb.types import Audience, Role
 
 _last_written: dict[str, float] = {}
@@ -40,7 +41,8 @@ def get_caller(
     last = _last_written.get(caller.key_id, 0.0)
     if now.timestamp() - last >= USE_RESOLUTION_SECONDS:
         _last_written[caller.key_id] = now.timestamp()
-        with kb.database.write() as connection:
+        # When a key was last used is worth no waiting for another writer.
+        with suppress(UnavailableError), kb.database.write(patience_ms=0) as connection:
             write_last_used(connection, caller.key_id, now)
     return caller
 

@@ -50,21 +50,26 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, patience_ms: int | None = None) -> Iterator[Connection]:
         """Commits when the block ends, rolls back when it raises.
+
+        Args:
+            patience_ms: How long to wait for another writer; `BUSY_TIMEOUT_MS` unless given.
 
         Raises:
             UnavailableError: The database cannot be reached or stays locked.
         """
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._transaction("BEGIN IMMEDIATE", patience_ms) as connection:
             yield connection
 
     @contextmanager
-    def _transaction(self, sqlite_begin: str) -> Iterator[Connection]:
+    def _transaction(
+        self, sqlite_begin: str, patience_ms: int | None = None
+    ) -> Iterator[Connection]:
         try:
             with self.engine.connect() as connection, connection.begin():
                 if self.is_sqlite:
-                    connection.exec_driver_sql(sqlite_begin)
+                    _begin_sqlite(connection, sqlite_begin, patience_ms)
                 yield connection
         except OperationalError as error:
             raise UnavailableError(f"database: {error.orig}") from error
@@ -105,6 +110,17 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _begin_sqlite(connection: Connection, begin: str, patience_ms: int | None) -> None:
+    if patience_ms is None:
+        connection.exec_driver_sql(begin)
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience_ms}")
+    try:
+        connection.exec_driver_sql(begin)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -21,6 +21,10 @@ from kb.tables import chunks, documents, index_state
 from kb.types import Audience
 
 
+SEARCH_PATIENCE_MS = 250
+"""How long a search waits for another writer before it goes on without writing."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexState:
     """What the database says is served; two equal states serve the same."""
@@ -101,7 +105,7 @@ class SearchIndex:
             return self._view
 
     def _read_view(self) -> IndexView:
-        self._encode_titles()
+        titles = self._encode_titles()
         with self._database.read() as connection:
             state = read_state(connection)
             sealed, watermark, degraded = self._open_sealed(state.generation)
@@ -109,7 +113,7 @@ class SearchIndex:
                 state=state,
                 sealed=sealed,
                 delta=self._read_delta(connection, watermark),
-                titles=self._read_titles(connection),
+                titles=self._read_titles(connection, titles),
                 degraded=degraded,
             )
 
@@ -145,7 +149,9 @@ class SearchIndex:
         )
         return _exact([(row.id, row.audience, row.content_hash) for row in rows], stored)
 
-    def _read_titles(self, connection: Connection) -> ExactVectors:
+    def _read_titles(
+        self, connection: Connection, encoded: dict[str, Vectors]
+    ) -> ExactVectors:
         rows = connection.execute(
             select(documents.c.id, documents.c.title, documents.c.audience)
             .where(documents.c.deleted_at.is_(None))
@@ -155,19 +161,25 @@ class SearchIndex:
         stored = vectors.read_embeddings(
             connection, self._encoder.recipe, [key for _, _, key in hashed]
         )
-        return _exact(hashed, stored)
+        return _exact(hashed, encoded | stored)
 
-    def _encode_titles(self) -> None:
-        """Titles are embedded by whoever first searches them, never by a sync."""
+    def _encode_titles(self) -> dict[str, Vectors]:
+        """Titles are embedded by whoever first searches them, never by a sync.
+
+        A search does not wait for others to finish writing: what cannot be kept is used unkept.
+        """
         with self._database.read() as connection:
             titles = connection.execute(
                 select(documents.c.title).where(documents.c.deleted_at.is_(None))
             ).scalars()
             texts = {vectors.hash_text(title): title for title in titles}
         try:
-            vectors.embed_texts(self._database, self._encoder, texts)
+            found, _ = vectors.embed_texts(
+                self._database, self._encoder, texts, patience_ms=SEARCH_PATIENCE_MS
+            )
         except UnavailableError:
-            return
+            return {}
+        return found
 
     def close(self) -> None:
         with self._lock:

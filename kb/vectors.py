@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, insert, select
 
 from kb.database import Database
+from kb.errors import UnavailableError
 from kb.ports import Encoder, Vectors
 from kb.tables import chunks, documents, embeddings
 
@@ -58,12 +59,23 @@ def read_embeddings(
 
 
 def embed_texts(
-    database: Database, encoder: Encoder, texts: Mapping[str, str]
+    database: Database,
+    encoder: Encoder,
+    texts: Mapping[str, str],
+    *,
+    patience_ms: int | None = None,
 ) -> tuple[dict[str, Vectors], int]:
     """Vectors for texts given by content hash, encoding only those not stored yet.
 
     Each batch is committed by itself: a vector is a pure function of its text, so what a killed
     run leaves behind is true and spares the next one the work.
+
+    Args:
+        database: Keeps the vectors.
+        encoder: Makes the missing ones.
+        texts: By content hash.
+        patience_ms: How long to wait for another writer; vectors that cannot be kept by then are
+            returned all the same. Without it they must be kept.
 
     Returns:
         All vectors by content hash, and how many had to be encoded.
@@ -74,8 +86,12 @@ def embed_texts(
     for start in range(0, len(missing), ENCODE_BATCH):
         keys = missing[start : start + ENCODE_BATCH]
         fresh = dict(zip(keys, encoder.encode([texts[key] for key in keys]), strict=True))
-        with database.write() as connection:
-            write_embeddings(connection, encoder.recipe, fresh)
+        try:
+            with database.write(patience_ms=patience_ms) as connection:
+                write_embeddings(connection, encoder.recipe, fresh)
+        except UnavailableError:
+            if patience_ms is None:
+                raise
         found |= fresh
     return found, len(missing)
 

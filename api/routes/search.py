@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,6 +13,8 @@ from api.schemas import ContextBody, OutcomeBody, SearchBody, hit_json, search_j
 from api.wiring import Application
 from kb import searchlog
 from kb.context import pack_context
+from kb.errors import UnavailableError
+from kb.index import SEARCH_PATIENCE_MS
 from kb.search import with_search_id
 from kb.types import SearchRequest, SearchResponse
 
@@ -22,18 +25,25 @@ CONTEXT_HITS = 30
 def search_and_log(
     kb: Application, caller: Caller, request: SearchRequest, conversation_id: str | None
 ) -> SearchResponse:
-    """Answer as the caller's audience and keep what was served."""
+    """Answer as the caller's audience and keep what was served.
+
+    While another process writes for long, as a large sync does, the answer goes out unlogged:
+    `degraded` says "log" and there is no search id.
+    """
     response = kb.retriever.search(request, caller.audience)
-    with kb.database.write() as connection:
-        search_id = searchlog.write_search(
-            connection,
-            request,
-            response,
-            audience=caller.audience,
-            key_id=caller.key_id,
-            at=kb.clock.now(),
-            conversation_id=conversation_id,
-        )
+    try:
+        with kb.database.write(patience_ms=SEARCH_PATIENCE_MS) as connection:
+            search_id = searchlog.write_search(
+                connection,
+                request,
+                response,
+                audience=caller.audience,
+                key_id=caller.key_id,
+                at=kb.clock.now(),
+                conversation_id=conversation_id,
+            )
+    except UnavailableError:
+        return replace(response, degraded=(*response.degraded, "log"))
     return with_search_id(response, search_id)
 
 

@@ -65,7 +65,13 @@ def _link_likelihood(facts: TopicFacts) -> float:
     Where agents link articles to half of what they solve, a topic of twenty solved tickets
     without a link has no article; where they hardly ever link, it tells next to nothing.
     """
-    served = len(facts.served)
+    # Linked and never complained of: answered, though in many help centres nobody says so.
+    waiting = [
+        found
+        for found in facts.tickets
+        if not is_solved(found.ticket) and found.coverage.linked_live and not found.coverage.failed
+    ]
+    served = len(facts.served) + len(waiting)
     solved = served + sum(is_solved(found.ticket) for found in facts.tickets)
     rate = min(max(facts.link_rate, STRAY_LINK_RATE), 1 - STRAY_LINK_RATE)
     with_article = _log_beta_binomial(served, solved, rate)

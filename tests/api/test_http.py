@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -349,6 +351,24 @@ def test_a_published_answer_is_served_by_the_next_search_and_gone_after_rollback
     assert client.post(f"/v1/drafts/{draft.draft_id}/rollback", headers=headers).status_code == 200
     hits = search(client, key, "press the green lever").json()["hits"]
     assert draft.document_id not in [hit["document_id"] for hit in hits]
+
+
+def test_while_another_process_writes_for_long_search_answers_unlogged(
+    client: TestClient, application: Application
+) -> None:
+    key = make_key(application)
+    write_article(application.root / "articles" / "new.md", "Reset the zeppelin.", title="Zeppelin")
+    sync(application)
+    with closing(sqlite3.connect(application.data_folder / "kb.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        said = search(client, key, "zeppelin").json()
+        context = client.post(
+            "/v1/context", json={"query": "zeppelin", "token_budget": 500}, headers=bearer(key)
+        ).json()
+    assert said["hits"][0]["document_id"] == "new"
+    assert (said["degraded"], said["search_id"]) == (["log"], None)
+    assert (context["degraded"], context["search_id"]) == (["log"], None)
+    assert search(client, key, "zeppelin").json()["degraded"] == []
 
 
 def test_the_search_log_masks_personal_data(client: TestClient, application: Application) -> None:

@@ -58,6 +58,20 @@ def test_a_write_takes_the_lock_before_its_first_statement(
     other.close()
 
 
+def test_an_impatient_write_gives_up_at_once_and_patience_is_back_afterwards(
+    database: Database,
+) -> None:
+    with database.write():
+        with pytest.raises(UnavailableError, match="locked"), database.write(patience_ms=0):
+            pass
+    with database.write(patience_ms=0) as connection:
+        connection.execute(insert(sources).values(name="new", **SOURCE))
+    for _ in range(3):
+        with database.read() as connection:
+            assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 30_000
+    assert names(database) == ["new"]
+
+
 def test_a_read_sees_one_state_while_others_write(database: Database) -> None:
     with database.read() as reader:
         assert not reader.execute(select(sources)).all()
