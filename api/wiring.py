@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("kb.wiring")
 DEFAULT_CALIBRATION = Path(__file__).parent.parent / "kb" / "confidence_default.json"
 REBUILD_SHARE = 0.2
-"""A delta over this share of the live chunks is worth sealing: exact search over it costs more
-than the build saves (bench/README.md)."""
+"""A delta over this share of the live chunks is worth sealing; judgement, not measurement."""
 REBUILD_FEWEST = 500
 
 

@@ -10,7 +10,7 @@ from kb.types import Document, Freshness, FreshnessVerdict
 DEFAULT_REVIEW_DAYS = 180
 OVERDUE_FACTOR = 2.0
 """Past twice its interval a text counts as stale rather than due; a convention, not a measurement
-(calendar age alone predicts change no better than chance, bench/README.md)."""
+(on a real help centre, age alone was seen to predict change no better than chance)."""
 
 
 def judge_freshness(

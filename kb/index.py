@@ -20,7 +20,6 @@ from kb.ports import Encoder, Vectors
 from kb.tables import chunks, documents, index_state
 from kb.types import Audience
 
-
 SEARCH_PATIENCE_MS = 250
 """How long a search waits for another writer before it goes on without writing."""
 
@@ -149,9 +148,7 @@ class SearchIndex:
         )
         return _exact([(row.id, row.audience, row.content_hash) for row in rows], stored)
 
-    def _read_titles(
-        self, connection: Connection, encoded: dict[str, Vectors]
-    ) -> ExactVectors:
+    def _read_titles(self, connection: Connection, encoded: dict[str, Vectors]) -> ExactVectors:
         rows = connection.execute(
             select(documents.c.id, documents.c.title, documents.c.audience)
             .where(documents.c.deleted_at.is_(None))

@@ -15,6 +15,7 @@ from kb.types import Audience, Document
 READ_DOCUMENTS = 3
 """An agent reads about three hits; what they hold together decides whether it is answered."""
 MARGIN_DEPTH = 10
+WEIGHED_TERMS = 48
 
 
 def confidence_features(
@@ -40,7 +41,7 @@ def confidence_features(
     semantic, title = rankings.get("semantic", {}), rankings.get("title", {})
     cosines = sorted(semantic.values(), reverse=True)
     rest = cosines[1:MARGIN_DEPTH]
-    terms = lexical.extract_terms(query)[: lexical.MAX_QUERY_TERMS]
+    terms = lexical.extract_terms(query)[:WEIGHED_TERMS]
     weights = lexical.weigh_terms(connection, terms, audience)
     held = [_stems(connection, document) for document in top]
     shares = [_share(weights, stems) for stems in held]

@@ -35,7 +35,7 @@ def judge_missing(facts: TopicFacts) -> Judgement | None:
     reasons = [
         Reason(
             "not_covered",
-            f"the knowledge base answers these questions with a mean probability of {coverage:.2f}; "
+            f"the knowledge base answers these with a mean probability of {coverage:.2f}; "
             f"an article helped with {len(facts.served)} tickets like them "
             f"(with {facts.link_rate:.0%} of all solved ones)",
             ids_of(facts.tickets),

@@ -1,7 +1,7 @@
 """What is wrong with a topic: missing, stale, wrong and so on, or nothing; pure.
 
 Decided for a topic, never for a ticket: one product's tickets look alike, answered or not, and a
-single cosine tells them apart at an AUROC of 0.58 (bench/README.md). Each kind needs its own
+single cosine tells them apart at an AUROC of 0.58. Each kind needs its own
 evidence; the kinds are tried from the most to the least specific, the first that holds wins.
 """
 

@@ -19,7 +19,7 @@ from kb.types import Document
 PRIOR_TICKETS = 8
 """Strength of the prior: a document's failure share counts as much as everybody's at 8 tickets."""
 AGE_WEIGHT, AGE_LIMIT = 0.10, 0.30
-"""Age is weak: calendar age alone predicts change no better than chance (bench/README.md)."""
+"""Age is weak: calendar age alone was seen to predict no better than chance."""
 SUPERSEDED_WEIGHT, ENDED_WEIGHT, ENDING_WEIGHT = 0.97, 0.97, 0.30
 CONFLICT_WEIGHT, TIE_WEIGHT = 0.80, 0.45
 VALUE_WEIGHT, DUPLICATE_WEIGHT = 0.60, 0.15

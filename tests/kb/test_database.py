@@ -61,9 +61,12 @@ def test_a_write_takes_the_lock_before_its_first_statement(
 def test_an_impatient_write_gives_up_at_once_and_patience_is_back_afterwards(
     database: Database,
 ) -> None:
-    with database.write():
-        with pytest.raises(UnavailableError, match="locked"), database.write(patience_ms=0):
-            pass
+    with (
+        database.write(),
+        pytest.raises(UnavailableError, match="locked"),
+        database.write(patience_ms=0),
+    ):
+        pass
     with database.write(patience_ms=0) as connection:
         connection.execute(insert(sources).values(name="new", **SOURCE))
     for _ in range(3):
