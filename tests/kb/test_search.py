@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
+from kb import search as search_module
 from kb.encoder import HashingEncoder
 from kb.errors import UnavailableError
 from kb.ports import Vectors
-from kb.search import CANDIDATE_CHUNKS, CANDIDATE_DOCUMENTS
 from kb.tables import conflicts, freshness_verdicts
 from kb.types import Audience, SearchResponse
 from tests.kb.factories import NOW, Knowledge, make_parsed
+
+CHUNKS, DOCUMENTS = 30, 10
 
 
 class MovableEncoder(HashingEncoder):
@@ -155,6 +157,13 @@ def test_hits_are_distinct_documents_unless_passages_are_asked_for(knowledge: Kn
     assert len(knowledge.ask("reset the router", top_k=1).hits) == 1
 
 
+@pytest.fixture
+def shallow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Depths of a tenth, so that a tenth of the documents does."""
+    monkeypatch.setattr(search_module, "CANDIDATE_CHUNKS", CHUNKS)
+    monkeypatch.setattr(search_module, "CANDIDATE_DOCUMENTS", DOCUMENTS)
+
+
 def fill(knowledge: Knowledge, count: int, audience: Audience, name: str) -> list[str]:
     """Documents all about as near to the question as each other."""
     generator = np.random.default_rng(5)
@@ -169,9 +178,11 @@ def fill(knowledge: Knowledge, count: int, audience: Audience, name: str) -> lis
     return ids
 
 
-def test_hidden_deletions_do_not_change_how_deep_others_search(knowledge: Knowledge) -> None:
-    fill(knowledge, CANDIDATE_CHUNKS + 100, Audience.PUBLIC, "open")
-    hidden = fill(knowledge, 150, Audience.INTERNAL, "hidden")
+def test_hidden_deletions_do_not_change_how_deep_others_search(
+    knowledge: Knowledge, shallow: None
+) -> None:
+    fill(knowledge, CHUNKS + 10, Audience.PUBLIC, "open")
+    hidden = fill(knowledge, 15, Audience.INTERNAL, "hidden")
     knowledge.build()
     before = shape(knowledge.ask("reset router", Audience.PUBLIC, top_k=50))
     for document_id in hidden:
@@ -179,8 +190,10 @@ def test_hidden_deletions_do_not_change_how_deep_others_search(knowledge: Knowle
     assert shape(knowledge.ask("reset router", Audience.PUBLIC, top_k=50)) == before
 
 
-def test_passages_that_went_do_not_crowd_out_those_that_stay(knowledge: Knowledge) -> None:
-    gone = fill(knowledge, CANDIDATE_CHUNKS + 40, Audience.PUBLIC, "gone")
+def test_passages_that_went_do_not_crowd_out_those_that_stay(
+    knowledge: Knowledge, shallow: None
+) -> None:
+    gone = fill(knowledge, CHUNKS + 4, Audience.PUBLIC, "gone")
     other = " ".join(f"v{number}" for number in range(60))
     knowledge.put(make_parsed("stays", f"The router, and much else: {other}."))
     knowledge.build()
@@ -191,13 +204,13 @@ def test_passages_that_went_do_not_crowd_out_those_that_stay(knowledge: Knowledg
     assert "semantic_rank" in response.hits[0].why
 
 
-def test_hidden_titles_take_no_places_from_open_ones(knowledge: Knowledge) -> None:
+def test_hidden_titles_take_no_places_from_open_ones(knowledge: Knowledge, shallow: None) -> None:
     knowledge.put(make_parsed("open", "Text.", title="How to reset the router at home"))
     before = shape(knowledge.ask("reset router", Audience.PUBLIC))
     knowledge.put(
         *(
             make_parsed(f"h{n}", f"Hidden {n}.", title="reset router", audience=Audience.INTERNAL)
-            for n in range(CANDIDATE_DOCUMENTS + 5)
+            for n in range(DOCUMENTS + 5)
         )
     )
     response = knowledge.ask("reset router", Audience.PUBLIC)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,10 +68,17 @@ def test_no_texts_need_no_model() -> None:
     assert SentenceTransformerEncoder().encode([]).shape == (0, 384)
 
 
-def test_a_model_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(UnavailableError, match="encoder /nowhere"):
+def test_a_model_that_cannot_be_loaded_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no such model")
+
+    stand_in = SimpleNamespace(SentenceTransformer=fail)
+    logging = SimpleNamespace(logging=SimpleNamespace(disable_progress_bar=lambda: None))
+    monkeypatch.setitem(sys.modules, "sentence_transformers", stand_in)
+    monkeypatch.setitem(sys.modules, "transformers.utils", logging)
+    with pytest.raises(UnavailableError, match="encoder /nowhere: no such model") as caught:
         SentenceTransformerEncoder("/nowhere").encode(["a"])
+    assert caught.value.retryable is False
 
 
 def test_only_texts_without_a_vector_are_encoded(database: Database) -> None:
