@@ -24,7 +24,7 @@ from kb import articles, audit
 from kb.clock import format_instant
 from kb.errors import ConflictError, InvalidInputError, KbError, NotFoundError
 from kb.types import Audience, ConfidenceState, Metadata, Role
-from kb.vectors import embed_texts, embedded_text
+from kb.vectors import embed_texts
 
 if TYPE_CHECKING:
     from api.wiring import Application
@@ -282,7 +282,7 @@ class Publishing:
         embed_texts(
             application.database,
             application.encoder,
-            {chunk.content_hash: embedded_text(chunk.heading_path, chunk.text) for chunk in chunks},
+            {chunk.content_hash: chunk.embedded for chunk in chunks},
         )
         return PreparedArticle(parsed, chunks, file, text, present)
 

@@ -7,19 +7,14 @@ from dataclasses import fields
 from typing import Any
 
 from ingest.chunking import CHUNKING_RECIPE
-from ingest.parsing.markdown import strip_hidden
 from kb.clock import format_instant
 from kb.types import Metadata
 from kb.vectors import hash_text
 
 
 def hash_content(markdown: str, title: str) -> str:
-    """Hash of a newline-normalised body under the present chunking.
-
-    The title counts only where it is all there is to chunk.
-    """
-    said = markdown if strip_hidden(markdown).strip() else f"{markdown}\x00{title}"
-    return hash_text(f"{CHUNKING_RECIPE}\x00{said}")
+    """Hash of a title and a newline-normalised body under the present chunking."""
+    return hash_text(f"{CHUNKING_RECIPE}\x00{title}\x00{markdown}")
 
 
 def hash_metadata(metadata: Metadata, path: str) -> str:

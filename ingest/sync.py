@@ -23,7 +23,7 @@ from kb.database import Database
 from kb.errors import ConflictError
 from kb.ports import Clock, Encoder
 from kb.types import Chunk
-from kb.vectors import ENCODE_BATCH, embed_texts, embedded_text
+from kb.vectors import ENCODE_BATCH, embed_texts
 
 MAX_ATTEMPTS = 5
 """Plans made stale by another writer before giving up; each needs a write between two reads."""
@@ -170,7 +170,7 @@ def _embed_parts(
 ) -> int:
     """Embed what has no vector yet, in slices, so that progress shows and memory stays small."""
     texts = {
-        part.content_hash: embedded_text(part.heading_path, part.text)
+        part.content_hash: part.embedded
         for chunks in parts.values()
         for part in chunks
     }

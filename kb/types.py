@@ -121,8 +121,10 @@ class Chunk:
     position: int
     heading_path: tuple[str, ...]
     text: str
+    embedded: str
+    """What the encoder reads: title, heading path and text."""
     content_hash: str
-    """SHA-256 (hex) of what is embedded: heading path and text, never the title."""
+    """SHA-256 (hex) of `embedded`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,11 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def embedded_text(heading_path: Sequence[str], text: str) -> str:
-    """What of a chunk is embedded: its headings and text.
-
-    The title is left out and embedded by itself, so that a changed title re-embeds no chunk.
-    """
-    return f"{' > '.join(heading_path)}\n{text}" if heading_path else text
+def embedded_text(title: str, heading_path: Sequence[str], text: str) -> str:
+    """What of a chunk is embedded: its document's title, its headings and its text."""
+    told = () if text == title else (title,)
+    headings = heading_path[1:] if heading_path[:1] == told else heading_path
+    return "\n".join(part for part in (*told, " > ".join(headings), text) if part)
 
 
 def write_embeddings(connection: Connection, recipe: str, vectors: Mapping[str, Vectors]) -> None:
@@ -104,11 +103,13 @@ def embed_live(database: Database, encoder: Encoder) -> int:
     """
     with database.read() as connection:
         texts = {
-            row.content_hash: embedded_text(row.heading_path, row.text)
+            row.content_hash: embedded_text(row.title, tuple(row.heading_path), row.text)
             for row in connection.execute(
-                select(chunks.c.content_hash, chunks.c.heading_path, chunks.c.text).where(
-                    chunks.c.live
+                select(
+                    chunks.c.content_hash, chunks.c.heading_path, chunks.c.text, documents.c.title
                 )
+                .join(documents, documents.c.id == chunks.c.document_id)
+                .where(chunks.c.live)
             )
         }
         titles = connection.execute(

@@ -28,6 +28,7 @@ PROSE = st.lists(
     ),
     max_size=20,
 ).map(" ".join)
+TITLE = "Reset the hub"
 SECTIONS = st.lists(
     st.builds(Section, st.lists(st.sampled_from("ABC"), max_size=3).map(tuple), PROSE, st.just(1)),
     max_size=6,
@@ -35,14 +36,14 @@ SECTIONS = st.lists(
 
 
 def chunk(markdown: str) -> list[Chunk]:
-    return chunk_sections(parse_sections(markdown))
+    return chunk_sections(parse_sections(markdown), TITLE)
 
 
 @settings(max_examples=60, deadline=None)
 @given(PROSE)
 def test_no_text_is_lost_or_repeated_in_chunking(prose: str) -> None:
     visible = "".join(make_visible(prose).split())
-    parts = chunk_sections([Section((), prose, 1)])
+    parts = chunk_sections([Section((), prose, 1)], TITLE)
     assert "".join("".join(part.text.split()) for part in parts) == visible
 
 
@@ -55,20 +56,19 @@ def make_visible(prose: str) -> str:
 @settings(max_examples=60, deadline=None)
 @given(SECTIONS)
 def test_chunks_are_within_limits_numbered_and_hashed(sections: list[Section]) -> None:
-    parts = chunk_sections(sections)
+    parts = chunk_sections(sections, TITLE)
     assert [part.position for part in parts] == list(range(len(parts)))
     for part in parts:
         assert part.text.strip()
         assert count_words(part.text) <= CHUNK_WORDS
-        assert part.content_hash == hash_text(embedded_text(part.heading_path, part.text))
+        assert part.embedded == embedded_text(TITLE, part.heading_path, part.text)
+        assert part.content_hash == hash_text(part.embedded)
 
 
 @settings(max_examples=60, deadline=None)
 @given(SECTIONS)
 def test_every_heading_with_something_below_is_told(sections: list[Section]) -> None:
-    told = "\n".join(
-        embedded_text(part.heading_path, part.text) for part in chunk_sections(sections)
-    )
+    told = "\n".join(part.embedded for part in chunk_sections(sections, TITLE))
     for section in sections:
         if make_visible(section.text).strip():
             assert all(heading in told for heading in section.heading_path)
@@ -93,7 +93,7 @@ def test_sections_long_enough_to_be_found_stay_apart() -> None:
 
 def test_a_long_section_is_cut_at_sentences_and_leaves_no_stub() -> None:
     sentence = "Every sentence here has exactly eight words altogether. "
-    parts = chunk(f"## A\n{sentence * 14}")
+    parts = chunk(f"## A\n{sentence * 24}")
     assert len(parts) == 2
     assert all(part.text.endswith("altogether.") for part in parts)
     assert min(count_words(part.text) for part in parts) >= SHORT_SECTION_WORDS
@@ -108,8 +108,8 @@ def test_a_heading_alone_goes_to_its_children_or_is_text_itself() -> None:
 @pytest.mark.parametrize("body", ["", "  \n\n", "<!-- nothing yet -->", "\u200b"])
 def test_an_empty_body_is_found_by_its_title(body: str) -> None:
     parts = chunk_document(make_document(markdown=body, title="Reset the hub"))
-    assert [(part.position, part.heading_path, part.text) for part in parts] == [
-        (0, (), "Reset the hub")
+    assert [(part.position, part.heading_path, part.text, part.embedded) for part in parts] == [
+        (0, (), "Reset the hub", "Reset the hub")
     ]
 
 
@@ -126,7 +126,7 @@ def test_splitting_loads_neither_tokenizer_data_nor_network_libraries() -> None:
         "from ingest.chunking import chunk_sections\n"
         "from kb.types import Section\n"
         "assert 'llama_index' not in sys.modules\n"
-        "assert len(chunk_sections([Section((), 'one two. ' * 300, 1)])) > 1\n"
+        "assert len(chunk_sections([Section((), 'one two. ' * 300, 1)], 'T')) > 1\n"
         "assert 'llama_index' in sys.modules and 'nltk.tokenize' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -24,7 +24,7 @@ from kb.errors import ConflictError, InvalidInputError, NotFoundError
 from kb.tables import chunks, documents, embeddings, versions
 from kb.tables import sources as source_rows
 from kb.types import Audience, Document
-from kb.vectors import embed_texts, embedded_text
+from kb.vectors import embed_texts
 from tests.ingest.factories import make_document, make_folder, write_article
 
 DERIVED = ("embeddings",)
@@ -139,17 +139,15 @@ def test_changed_text_makes_a_version_and_embeds_only_what_is_new(
     assert history == [0, 15]
 
 
-def test_changed_title_updates_metadata_without_embedding(
-    sync: Any, database: Database, encoder: HashingEncoder, folder: Path
+def test_a_changed_title_is_a_new_version_and_leaves_the_old_title_in_no_index(
+    sync: Any, database: Database, folder: Path
 ) -> None:
     write_article(folder, "a.md", title="Before")
     sync()
-    encoded = encoder.encoded_count
     write_article(folder, "a.md", title="Afterwards")
-    report = sync()
-    assert (counts(report), encoder.encoded_count) == ({"metadata_only": 1}, encoded)
+    assert counts(sync()) == {"changed": 1}
     document = stored(database, "a")
-    assert (document.metadata.title, document.version) == ("Afterwards", 1)
+    assert (document.metadata.title, document.version) == ("Afterwards", 2)
     with database.read() as connection:
         assert lexical.search(connection, ["afterwards"], Audience.PUBLIC, 5)
         assert not lexical.search(connection, ["before"], Audience.PUBLIC, 5)
@@ -251,11 +249,11 @@ def test_a_sync_stopped_after_any_write_leaves_the_earlier_state_whole(
     sync: Any, database: Database, folder: Path
 ) -> None:
     write_article(folder, "changed.md", "One.")
-    write_article(folder, "said.md", title="Before")
+    write_article(folder, "said.md", owner="ana")
     write_article(folder, "gone.md")
     sync()
     write_article(folder, "changed.md", "Two.")
-    write_article(folder, "said.md", title="After")
+    write_article(folder, "said.md", owner="ben")
     (folder / "gone.md").unlink()
     write_article(folder, "new.md")
     before = dump(database)
@@ -343,7 +341,7 @@ def test_what_changes_in_the_database_while_the_folder_is_read_is_left_to_the_ne
             parts = chunk_document(newer)
             embed_texts(
                 database, encoder,
-                {p.content_hash: embedded_text(p.heading_path, p.text) for p in parts},
+                {p.content_hash: p.embedded for p in parts},
             )  # fmt: skip
             with database.write() as connection:
                 written.append(

@@ -114,8 +114,10 @@ def test_what_a_stopped_run_encoded_is_kept(database: Database) -> None:
 
 
 def test_the_title_is_embedded_apart_from_the_text() -> None:
-    assert embedded_text(("Setup", "Cable"), "Plug it in.") == "Setup > Cable\nPlug it in."
-    assert embedded_text((), "Plug it in.") == "Plug it in."
+    assert embedded_text("Hub", ("Setup", "Cable"), "Plug it.") == "Hub\nSetup > Cable\nPlug it."
+    assert embedded_text("Hub", ("Hub", "Cable"), "Plug it.") == "Hub\nCable\nPlug it."
+    assert embedded_text("Hub", (), "Plug it.") == "Hub\nPlug it."
+    assert embedded_text("Hub", (), "Hub") == "Hub"
 
 
 def test_another_encoder_embeds_everything_live_once(knowledge: Knowledge) -> None:

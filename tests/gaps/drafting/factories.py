@@ -169,7 +169,7 @@ class Desk:
         )  # fmt: skip
 
     def embed(self, parts: Sequence[Chunk]) -> None:
-        texts = {p.content_hash: vectors.embedded_text(p.heading_path, p.text) for p in parts}
+        texts = {p.content_hash: p.embedded for p in parts}
         vectors.embed_texts(self.database, self.encoder, texts)
 
     def add_article(
