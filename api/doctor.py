@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kb.audit import verify_chain
 from kb.errors import KbError
-from kb.index import read_state
+from kb.retrieval.index import read_state
 
 if TYPE_CHECKING:
     from api.wiring import Application

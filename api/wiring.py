@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from ingest.sources.markdown import MarkdownFolder
     from kb.confidence import Calibration
     from kb.generation import GenerationStore
-    from kb.index import SearchIndex
-    from kb.search import Retriever
+    from kb.retrieval.index import SearchIndex
+    from kb.retrieval.retriever import Retriever
 
 log = logging.getLogger("kb.wiring")
 DEFAULT_CALIBRATION = Path(__file__).parent.parent / "kb" / "confidence_default.json"
@@ -96,14 +96,14 @@ class Application:
 
     @cached_property
     def index(self) -> SearchIndex:
-        from kb.index import SearchIndex
+        from kb.retrieval.index import SearchIndex
 
         return SearchIndex(self.database, self.generations, self.encoder)
 
     @cached_property
     def retriever(self) -> Retriever:
         from kb.fusion import FUSION_WEIGHTS
-        from kb.search import Retriever, RetrieverRules
+        from kb.retrieval.retriever import Retriever, RetrieverRules
 
         rules = RetrieverRules(self.settings.hierarchy.authorities, FUSION_WEIGHTS)
         return Retriever(
@@ -241,7 +241,7 @@ class Application:
     def needs_rebuild(self) -> bool:
         """Whether enough has changed since the serving generation was sealed."""
         from kb import articles
-        from kb.index import read_state
+        from kb.retrieval.index import read_state
 
         with self.database.read() as connection:
             live = articles.count_live_chunks(connection)

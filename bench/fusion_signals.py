@@ -17,7 +17,7 @@ from kb import lexical, vectors
 from kb.clock import FixedClock, parse_instant
 from kb.metrics import ndcg
 from kb.ports import Vectors
-from kb.search import CANDIDATE_CHUNKS, CANDIDATE_DOCUMENTS
+from kb.retrieval.candidates import CANDIDATE_CHUNKS, CANDIDATE_DOCUMENTS
 from kb.tables import chunks, documents
 from kb.types import Audience
 

@@ -260,7 +260,7 @@ def _is_mutable(document_id: str) -> bool:
 
 
 def _active(application: Application) -> list[str | None]:
-    from kb.index import read_state
+    from kb.retrieval.index import read_state
 
     with application.database.read() as connection:
         return [read_state(connection).generation]

@@ -18,7 +18,7 @@ from ingest.integrity import check_integrity
 from kb import articles
 from kb.audit import verify_chain
 from kb.errors import KbError, NotFoundError
-from kb.index import read_state
+from kb.retrieval.index import read_state
 from kb.tables import audit
 from kb.types import Audience, SearchRequest, SearchResponse
 

@@ -70,6 +70,7 @@ def write_source(
     if row is None:
         connection.execute(insert(sources).values(name=name, **wanted))
     elif any(row._mapping[key] != value for key, value in wanted.items()):
+        next_sequence(connection)
         connection.execute(update(sources).where(sources.c.name == name).values(**wanted))
 
 
@@ -103,7 +104,11 @@ def read_states(connection: Connection) -> dict[str, StoredState]:
 
 
 def next_sequence(connection: Connection) -> int:
-    """Move the index sequence on and return it."""
+    """Move the index sequence on and return it.
+
+    Whoever changes a row that searches keep in memory (kb/retrieval/catalogue.py) calls it in the
+    same transaction.
+    """
     changed = connection.execute(
         update(index_state).where(index_state.c.id == 1).values(last_seq=index_state.c.last_seq + 1)
     )

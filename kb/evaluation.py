@@ -22,7 +22,7 @@ from kb.metrics import (
     recall,
     reciprocal_rank,
 )
-from kb.search import Retriever
+from kb.retrieval.retriever import Retriever
 from kb.tables import calibrations
 from kb.types import Audience, SearchRequest
 

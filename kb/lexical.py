@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 
 import snowballstemmer
@@ -22,8 +23,13 @@ from kb.types import Audience
 TITLE_WEIGHT = 3.0
 """bench/fusion.py: title three times the body, as in the design's measurements."""
 MAX_QUERY_TERMS = 24
-"""A long ticket's later words add noise: on customers' questions 24 is as good as 48 (.545), on
-long problem descriptions better, .891 against .872 (bench/README.md)."""
+"""As good as 48 on customers' questions and role plays, better on long problem descriptions; the
+first 24 instead of the weightiest lose a third on role plays (bench/README.md)."""
+MAX_REPEATS = 3
+"""A word said often is what a ticket is about; nDCG@10 of words alone .400 against .360."""
+HALF_WEIGHT_PLACE = 40
+"""A term this far down counts half."""
+SELECT_BATCH = 500
 
 _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 _STOPWORDS = frozenset(
@@ -109,14 +115,85 @@ def split_term(term: str) -> list[str]:
     return [part for part in re.split(r"['’.-]", term) if part]
 
 
+class Vocabulary:
+    """Document frequencies of one audience's index, read when first asked for and kept."""
+
+    def __init__(self, audience: Audience) -> None:
+        self._audience = audience
+        self._documents: int | None = None
+        self._holding: dict[str, int] = {}
+
+    def weigh(self, connection: Connection, terms: Iterable[str]) -> dict[str, float]:
+        """Inverse document frequency of each term's rarest part, as this audience's index knows it.
+
+        ln(1 + (N - n + 0.5) / (n + 0.5)) (Robertson and Zaragoza, 2009); an unknown term weighs
+        most.
+        """
+        parts = {term: [stem(part) for part in split_term(term)] for term in terms}
+        self._read(connection, {part for found in parts.values() for part in found})
+        total = self._documents or 0
+        return {term: _idf(total, self._rarest(found)) for term, found in parts.items()}
+
+    def is_held(self, term: str) -> bool:
+        """Whether some document holds a term that was weighed before."""
+        return self._rarest([stem(part) for part in split_term(term)]) > 0
+
+    def _rarest(self, stems: Sequence[str]) -> int:
+        return min((self._holding.get(part, 0) for part in stems), default=0)
+
+    def _read(self, connection: Connection, stems: Set[str]) -> None:
+        if self._documents is None:
+            self._documents = _count_documents(connection, self._audience)
+        missing = sorted(stems - self._holding.keys())
+        for start in range(0, len(missing), SELECT_BATCH):
+            batch = missing[start : start + SELECT_BATCH]
+            self._holding |= dict.fromkeys(batch, 0) | _count_holding(
+                connection, batch, self._audience
+            )
+
+
+def weigh_terms(
+    connection: Connection, terms: Iterable[str], audience: Audience
+) -> dict[str, float]:
+    """As `Vocabulary.weigh`, read afresh."""
+    return Vocabulary(audience).weigh(connection, terms)
+
+
+def choose_terms(query: str, weights: Mapping[str, float]) -> list[str]:
+    """The terms to search for, best first, each as often as the query says it.
+
+    A ticket is not a keyword query: the terms are those that weigh most (idf times how often they
+    are said), early ones before late ones.
+
+    Args:
+        query: What is asked.
+        weights: Inverse document frequency of those of the query's terms that some document holds.
+    """
+    said = Counter(match.group().lower() for match in _WORD.finditer(query))
+    terms = [term for term in extract_terms(query) if term in weights]
+    worth = {
+        term: weights[term] * min(said[term], MAX_REPEATS) / (1 + place / HALF_WEIGHT_PLACE)
+        for place, term in enumerate(terms)
+    }
+    chosen = sorted(terms, key=lambda term: -worth[term])[:MAX_QUERY_TERMS]
+    return [term for term in chosen for _ in range(min(said[term], MAX_REPEATS))]
+
+
 def search(
     connection: Connection, terms: Sequence[str], audience: Audience, limit: int
 ) -> list[tuple[int, float]]:
-    """Document numbers with BM25 (title weighted), best first; higher is better."""
+    """Document numbers with BM25 (title weighted), best first; higher is better.
+
+    Args:
+        connection: The caller's transaction.
+        terms: What is looked for; one given twice counts twice.
+        audience: Whose index is asked.
+        limit: How many at most.
+    """
     if not terms:
         return []
     table = f"lexical_{audience.value}"
-    phrases = " OR ".join(f'"{term}"' for term in terms[:MAX_QUERY_TERMS])
+    phrases = " OR ".join(f'"{term}"' for term in terms)
     rows = connection.execute(
         text(
             f"SELECT rowid, bm25({table}, {TITLE_WEIGHT}, 1.0) AS cost FROM {table} "
@@ -127,33 +204,20 @@ def search(
     return [(row.rowid, -row.cost) for row in rows]
 
 
-def weigh_terms(
-    connection: Connection, terms: Iterable[str], audience: Audience
-) -> dict[str, float]:
-    """Inverse document frequency of each term's rarest part, as this audience's index knows it.
-
-    ln(1 + (N - n + 0.5) / (n + 0.5)) (Robertson and Zaragoza, 2009); an unknown term weighs most.
-    """
-    parts = {term: [stem(part) for part in split_term(term)] for term in terms}
-    stems = sorted({part for found in parts.values() for part in found})
-    counts = {}
-    if stems:
-        rows = connection.execute(
-            text(
-                f"SELECT term, doc FROM lexical_{audience.value}_terms WHERE term IN :stems"
-            ).bindparams(bindparam("stems", expanding=True)),
-            {"stems": stems},
-        )
-        counts = {row.term: int(row.doc) for row in rows}
-    total = _count_documents(connection, audience)
-    return {
-        term: _idf(total, min((counts.get(part, 0) for part in found), default=0))
-        for term, found in parts.items()
-    }
-
-
 def _idf(total: int, held: int) -> float:
     return math.log(1 + (total - held + 0.5) / (held + 0.5))
+
+
+def _count_holding(
+    connection: Connection, stems: Sequence[str], audience: Audience
+) -> dict[str, int]:
+    rows = connection.execute(
+        text(
+            f"SELECT term, doc FROM lexical_{audience.value}_terms WHERE term IN :stems"
+        ).bindparams(bindparam("stems", expanding=True)),
+        {"stems": list(stems)},
+    )
+    return {row.term: int(row.doc) for row in rows}
 
 
 def _count_documents(connection: Connection, audience: Audience) -> int:

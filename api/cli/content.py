@@ -110,7 +110,7 @@ def index_build() -> None:
 def index_list(as_json: AsJson = False) -> None:
     """Sealed generations, newest first."""
     from kb.clock import format_instant
-    from kb.index import read_state
+    from kb.retrieval.index import read_state
 
     with open_application() as application:
         found = application.generations.read_all()
@@ -148,7 +148,7 @@ def index_activate(generation: str) -> None:
 def index_verify() -> None:
     """Check the serving generation's files and the index against the database."""
     from ingest.integrity import check_integrity
-    from kb.index import read_state
+    from kb.retrieval.index import read_state
 
     with open_application() as application:
         with application.database.read() as connection:

@@ -31,7 +31,7 @@ def search(
     from api.schemas import search_json
     from kb import searchlog
     from kb.errors import InvalidInputError
-    from kb.search import with_search_id
+    from kb.retrieval.retriever import with_search_id
 
     if not query.strip():
         raise InvalidInputError("the query is empty")

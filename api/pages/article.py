@@ -19,7 +19,7 @@ from api.wiring import Application
 from kb import articles
 from kb.errors import ForbiddenError, NotFoundError
 from kb.freshness import judge_freshness
-from kb.search import read_superseding
+from kb.retrieval.catalogue import read_superseding
 from kb.tables import conflicts, freshness_verdicts, sources
 from kb.types import Audience, Document, Freshness, Role, Version
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api.auth import Kb
 from kb.errors import UnavailableError
-from kb.index import read_state
+from kb.retrieval.index import read_state
 
 router = APIRouter(tags=["health"])
 

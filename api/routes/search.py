@@ -14,8 +14,8 @@ from api.wiring import Application
 from kb import searchlog
 from kb.context import pack_context
 from kb.errors import UnavailableError
-from kb.index import SEARCH_PATIENCE_MS
-from kb.search import with_search_id
+from kb.retrieval.index import SEARCH_PATIENCE_MS
+from kb.retrieval.retriever import with_search_id
 from kb.types import SearchRequest, SearchResponse
 
 router = APIRouter(prefix="/v1", tags=["retrieval"])

@@ -22,7 +22,7 @@ from gaps.types import Draft, DraftState, Gap, GapStatus
 from kb import audit
 from kb.database import Database
 from kb.ports import Encoder
-from kb.search import Retriever
+from kb.retrieval.retriever import Retriever
 
 GROWTH = 1.5
 """Times the tickets that the waiting draft was written from; judgement, not measurement."""

@@ -13,7 +13,7 @@ from gaps.types import Gap, GapKind, Ticket
 from kb import articles
 from kb.errors import NotFoundError
 from kb.hierarchy import find_superseded, invalid_reason
-from kb.search import Retriever
+from kb.retrieval.retriever import Retriever
 from kb.types import Document, SearchRequest, StoredChunk, Version
 
 CHANGES_ARTICLE = frozenset({GapKind.STALE, GapKind.WRONG, GapKind.CONFLICT, GapKind.UNFINDABLE})

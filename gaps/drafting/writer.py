@@ -37,7 +37,7 @@ from kb.database import Database
 from kb.errors import ConflictError
 from kb.hierarchy import invalid_reason
 from kb.ports import Encoder
-from kb.search import Retriever
+from kb.retrieval.retriever import Retriever
 from kb.types import Audience, Document, StoredChunk, Version
 
 HELD_BACK_SHARE = 3

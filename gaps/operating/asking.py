@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from gaps.types import Ticket
-from kb.search import Retriever
+from kb.retrieval.retriever import Retriever
 from kb.types import SearchRequest
 
 ASKED_DEPTH = 10

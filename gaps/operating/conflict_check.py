@@ -257,6 +257,7 @@ def _same_scope(left: Document, right: Document) -> bool:
 
 
 def _replace_rows(connection: Connection, found: Sequence[FoundConflict], now: datetime) -> None:
+    articles.next_sequence(connection)
     connection.execute(delete(conflicts))
     rows: dict[tuple[str, str], Mapping[str, object]] = {}
     for conflict in found:

@@ -28,7 +28,7 @@ from kb.clock import format_instant
 from kb.database import Database
 from kb.errors import InvalidInputError, KbError
 from kb.ports import Encoder
-from kb.search import Retriever
+from kb.retrieval.retriever import Retriever
 from kb.tables import searches
 
 MIN_EFFECT_AGE = timedelta(days=7)

@@ -34,7 +34,7 @@ from gaps.operating.asking import (
 from gaps.tables import effects
 from gaps.types import Draft, Effect, Publication, Ticket
 from kb.database import Database
-from kb.search import Retriever
+from kb.retrieval.retriever import Retriever
 
 WORKED, WORSE = "worked", "worse"
 NO_EFFECT, NOT_YET = "no_effect_shown", "not_yet_measurable"

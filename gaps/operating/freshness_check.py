@@ -217,6 +217,7 @@ def _verdict(
 
 
 def _store(connection: Connection, reports: Sequence[FreshnessReport], now: datetime) -> None:
+    articles.next_sequence(connection)
     connection.execute(delete(freshness_verdicts))
     rows = [
         {

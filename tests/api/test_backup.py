@@ -16,7 +16,7 @@ from kb import articles
 from kb.audit import verify_chain
 from kb.clock import FixedClock
 from kb.errors import ConflictError, InvalidInputError, UnavailableError
-from kb.index import read_state
+from kb.retrieval.index import read_state
 from kb.types import Audience, SearchRequest
 from tests.api.factories import NOW, sync, write_article
 

@@ -167,6 +167,7 @@ class Installation:
             for pair in ((parsed.document_id, open_ids[0]), (open_ids[1], parsed.document_id))
         ]  # fmt: skip
         with self.application.database.write() as connection:
+            articles.next_sequence(connection)
             connection.execute(insert(conflicts).prefix_with("OR IGNORE"), rows)
 
     def ask(self, question: str, audience: Audience, place: int) -> str:

@@ -16,9 +16,9 @@ from kb.database import Database
 from kb.encoder import HashingEncoder
 from kb.fusion import FUSION_WEIGHTS
 from kb.generation import Generation, GenerationStore
-from kb.index import SearchIndex
 from kb.ports import Encoder
-from kb.search import Retriever, RetrieverRules
+from kb.retrieval.index import SearchIndex
+from kb.retrieval.retriever import Retriever, RetrieverRules
 from kb.types import (
     Audience,
     Document,

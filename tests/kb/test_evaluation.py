@@ -17,7 +17,7 @@ from kb.evaluation import (
     report_answers,
 )
 from kb.fusion import FUSION_WEIGHTS
-from kb.search import Retriever, RetrieverRules
+from kb.retrieval.retriever import Retriever, RetrieverRules
 from kb.types import Audience
 from tests.kb.factories import AUTHORITIES, NOW, Knowledge, make_parsed
 

@@ -21,7 +21,7 @@ from kb import generation as generation_module
 from kb.encoder import HashingEncoder
 from kb.errors import ConflictError, IntegrityError, UnavailableError
 from kb.generation import GenerationStore
-from kb.index import read_state
+from kb.retrieval.index import read_state
 from kb.tables import generations
 from kb.types import Audience
 from tests.kb.factories import NOW, Knowledge, make_parsed

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
-from kb import search as search_module
+from kb import articles
 from kb.encoder import HashingEncoder
 from kb.errors import UnavailableError
 from kb.ports import Vectors
+from kb.retrieval import candidates as candidates_module
 from kb.tables import conflicts, freshness_verdicts
 from kb.types import Audience, SearchResponse
 from tests.kb.factories import NOW, Knowledge, make_parsed
@@ -42,6 +43,7 @@ def shape(response: SearchResponse) -> object:
 
 def disagree(knowledge: Knowledge, winner: str, loser: str, won: str, lost: str) -> None:
     with knowledge.database.write() as connection:
+        articles.next_sequence(connection)
         connection.execute(
             insert(conflicts).values(
                 winner_id=winner, loser_id=loser, winner_version=1, loser_version=1,
@@ -137,6 +139,7 @@ def test_a_report_of_the_freshness_check_counts_for_the_version_it_judged(
 ) -> None:
     knowledge.put(make_parsed("a", "Reset the router."))
     with knowledge.database.write() as connection:
+        articles.next_sequence(connection)
         connection.execute(
             insert(freshness_verdicts).values(
                 document_id="a", version=1, verdict="stale", probability=0.9, damage=1.0,
@@ -160,8 +163,8 @@ def test_hits_are_distinct_documents_unless_passages_are_asked_for(knowledge: Kn
 @pytest.fixture
 def shallow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Depths of a tenth, so that a tenth of the documents does."""
-    monkeypatch.setattr(search_module, "CANDIDATE_CHUNKS", CHUNKS)
-    monkeypatch.setattr(search_module, "CANDIDATE_DOCUMENTS", DOCUMENTS)
+    monkeypatch.setattr(candidates_module, "CANDIDATE_CHUNKS", CHUNKS)
+    monkeypatch.setattr(candidates_module, "CANDIDATE_DOCUMENTS", DOCUMENTS)
 
 
 def fill(knowledge: Knowledge, count: int, audience: Audience, name: str) -> list[str]:

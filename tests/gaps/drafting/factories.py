@@ -22,8 +22,8 @@ from kb.database import Database
 from kb.encoder import HashingEncoder
 from kb.errors import NotFoundError
 from kb.generation import GenerationStore
-from kb.index import SearchIndex
-from kb.search import Retriever, RetrieverRules
+from kb.retrieval.index import SearchIndex
+from kb.retrieval.retriever import Retriever, RetrieverRules
 from kb.types import (
     Audience,
     Chunk,

@@ -16,7 +16,7 @@ from gaps.types import Coverage, Ticket, TicketStatus
 from kb.clock import FixedClock
 from kb.encoder import HashingEncoder
 from kb.fusion import FUSION_WEIGHTS
-from kb.search import Retriever, RetrieverRules
+from kb.retrieval.retriever import Retriever, RetrieverRules
 from kb.types import Audience
 from tests.kb.factories import AUTHORITIES, Knowledge
 

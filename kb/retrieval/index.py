@@ -17,6 +17,7 @@ from kb.database import Database
 from kb.errors import IntegrityError, UnavailableError
 from kb.generation import ChromaVectorIndex, GenerationStore
 from kb.ports import Encoder, Vectors
+from kb.retrieval.catalogue import Catalogue, read_catalogue
 from kb.tables import chunks, documents, index_state
 from kb.types import Audience
 
@@ -62,6 +63,7 @@ class IndexView:
     sealed: ChromaVectorIndex | None
     delta: ExactVectors
     titles: ExactVectors
+    catalogue: Catalogue
     degraded: tuple[str, ...]
 
     def nearest_chunks(
@@ -113,6 +115,7 @@ class SearchIndex:
                 sealed=sealed,
                 delta=self._read_delta(connection, watermark),
                 titles=self._read_titles(connection, titles),
+                catalogue=read_catalogue(connection),
                 degraded=degraded,
             )
 

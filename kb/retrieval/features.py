@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from kb import lexical
 from kb.fusion import Fused, rank_scores
-from kb.tables import versions
-from kb.types import Audience, Document
+from kb.retrieval.catalogue import Catalogue
+from kb.retrieval.hits import Asked
+from kb.types import Document
 
 READ_DOCUMENTS = 3
 """An agent reads about three hits; what they hold together decides whether it is answered."""
@@ -20,8 +20,8 @@ WEIGHED_TERMS = 48
 
 def confidence_features(
     connection: Connection,
-    query: str,
-    audience: Audience,
+    catalogue: Catalogue,
+    asked: Asked,
     ranked: Sequence[Fused],
     rankings: Mapping[str, Mapping[str, float]],
     known: Mapping[str, Document],
@@ -41,9 +41,9 @@ def confidence_features(
     semantic, title = rankings.get("semantic", {}), rankings.get("title", {})
     cosines = sorted(semantic.values(), reverse=True)
     rest = cosines[1:MARGIN_DEPTH]
-    terms = lexical.extract_terms(query)[:WEIGHED_TERMS]
-    weights = lexical.weigh_terms(connection, terms, audience)
-    held = [_stems(connection, document) for document in top]
+    terms = lexical.extract_terms(asked.request.query)[:WEIGHED_TERMS]
+    weights = catalogue.vocabulary(asked.audience).weigh(connection, terms)
+    held = [catalogue.read_words(connection, document) for document in top]
     shares = [_share(weights, stems) for stems in held]
     together = frozenset().union(*held)
     absent = [weight for term, weight in weights.items() if not _holds(together, term)]
@@ -78,18 +78,3 @@ def _agreement(semantic: Mapping[str, float], by_words: Mapping[str, float]) -> 
     first = min(semantic, key=lambda key: (-semantic[key], key))
     rank = rank_scores(by_words).get(first)
     return 1.0 / rank if rank else 0.0
-
-
-def _stems(connection: Connection, document: Document) -> frozenset[str]:
-    markdown = connection.execute(
-        select(versions.c.markdown).where(
-            versions.c.document_id == document.document_id,
-            versions.c.version == document.version,
-        )
-    ).scalar_one()
-    return _stems_of_version(document.metadata.title, markdown)
-
-
-@lru_cache(maxsize=4_096)
-def _stems_of_version(title: str, markdown: str) -> frozenset[str]:
-    return lexical.stems_of(f"{title}\n{markdown}")

@@ -1,0 +1,150 @@
+"""What every search needs to know of the documents, in memory for one state of the index.
+
+Whatever changes a row it holds moves the index sequence on in the same transaction; a search
+compares the sequence in its own transaction, so what it reads here is what the database says then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Row, Text, cast, select
+
+from kb import articles, lexical
+from kb.tables import chunks, conflicts, documents, freshness_verdicts, sources, versions
+from kb.types import Audience, Document, StoredChunk
+
+OWN_SIGNALS = ("age", "ends_soon", "tickets", "resolution_value")
+REPORTED_STALE = 0.5
+"""As the freshness check draws its line (gaps/operating/freshness_check.py)."""
+KEPT_PASSAGES = 20_000
+
+
+@dataclass(slots=True)
+class Catalogue:
+    documents: dict[str, Document]
+    """Live documents of every audience by id: what leaves is chosen by the caller's audience."""
+    ids_by_number: dict[int, str]
+    owners: dict[str, str]
+    """Document id of each live chunk."""
+    superseding: tuple[Document, ...]
+    conflicts: dict[str, list[Row[tuple[object, ...]]]]
+    """Recorded disagreements by the winner's id."""
+    reports: dict[tuple[str, int], str]
+    """What tickets say against a version, where that makes it stale."""
+    intervals: dict[str, int]
+    """Days between reviews by source name."""
+    _passages: dict[str, StoredChunk] = field(default_factory=dict)
+    _words: dict[str, frozenset[str]] = field(default_factory=dict)
+    _vocabularies: dict[Audience, lexical.Vocabulary] = field(default_factory=dict)
+
+    def readable(self, ids: Iterable[str], audience: Audience) -> dict[str, Document]:
+        """Those of the documents that the audience may read."""
+        known = self.documents
+        return {
+            key: known[key]
+            for key in ids
+            if key in known and audience.may_read(known[key].metadata.audience)
+        }
+
+    def read_superseding(self, audience: Audience) -> list[Document]:
+        """Documents this audience may read that say they replace others.
+
+        A replacement the caller may not know of must not show by what disappears.
+        """
+        return [d for d in self.superseding if audience.may_read(d.metadata.audience)]
+
+    def read_passages(
+        self, connection: Connection, chunk_ids: Sequence[str], audience: Audience
+    ) -> dict[str, StoredChunk]:
+        """Live chunks the audience may read, by id."""
+        missing = [key for key in chunk_ids if key not in self._passages]
+        if missing:
+            if len(self._passages) > KEPT_PASSAGES:
+                self._passages.clear()
+            self._passages |= articles.read_chunks(connection, missing, Audience.INTERNAL)
+        held = ((key, self._passages.get(key)) for key in chunk_ids)
+        return {
+            key: chunk
+            for key, chunk in held
+            if chunk is not None and audience.may_read(chunk.document.metadata.audience)
+        }
+
+    def vocabulary(self, audience: Audience) -> lexical.Vocabulary:
+        """What the audience's full-text index knows of words, for this state."""
+        found = self._vocabularies.get(audience)
+        if found is None:
+            found = self._vocabularies[audience] = lexical.Vocabulary(audience)
+        return found
+
+    def read_words(self, connection: Connection, document: Document) -> frozenset[str]:
+        """Stems of everything a document says, its title included."""
+        found = self._words.get(document.document_id)
+        if found is None:
+            markdown = connection.execute(
+                select(versions.c.markdown).where(
+                    versions.c.document_id == document.document_id,
+                    versions.c.version == document.version,
+                )
+            ).scalar_one()
+            found = lexical.stems_of(f"{document.metadata.title}\n{markdown}")
+            self._words[document.document_id] = found
+        return found
+
+
+def read_catalogue(connection: Connection) -> Catalogue:
+    """Everything as the connection's snapshot has it."""
+    known = {d.document_id: d for d in articles.read_documents(connection)}
+    numbers = connection.execute(
+        select(documents.c.number, documents.c.id).where(documents.c.deleted_at.is_(None))
+    )
+    owners = connection.execute(
+        select(chunks.c.id, chunks.c.document_id).where(chunks.c.live)
+    ).all()
+    disagreements: dict[str, list[Row[tuple[object, ...]]]] = {}
+    for row in connection.execute(select(conflicts)):
+        disagreements.setdefault(row.winner_id, []).append(row)
+    return Catalogue(
+        documents=known,
+        ids_by_number={row.number: row.id for row in numbers},
+        owners={row.id: row.document_id for row in owners},
+        superseding=tuple(d for d in known.values() if d.metadata.supersedes),
+        conflicts=disagreements,
+        reports=_read_reports(connection),
+        intervals=_read_intervals(connection),
+    )
+
+
+def _read_reports(connection: Connection) -> dict[tuple[str, int], str]:
+    """What the last freshness check found in tickets about a version, where that makes it stale.
+
+    Only what the document and its own tickets say counts: the check's verdict also rests on other
+    documents, and one the caller may not know of must not show in what becomes of this one.
+    """
+    reports = {}
+    for row in connection.execute(select(freshness_verdicts)):
+        own = [reason for reason in row.reasons if reason["signal"] in OWN_SIGNALS]
+        told = [reason["text"] for reason in own if reason["signal"] == "tickets"]
+        if told and 1.0 - math.prod(1.0 - r["weight"] for r in own) >= REPORTED_STALE:
+            reports[(row.document_id, row.version)] = told[0]
+    return reports
+
+
+def _read_intervals(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(select(sources.c.name, sources.c.review_every_days))
+    return {row.name: row.review_every_days for row in rows if row.review_every_days}
+
+
+def read_superseding(connection: Connection, audience: Audience) -> list[Document]:
+    """As `Catalogue.read_superseding`, for a page that shows one document."""
+    rows = connection.execute(
+        select(documents)
+        .where(
+            documents.c.deleted_at.is_(None),
+            documents.c.audience.in_([a.value for a in audience.readable()]),
+        )
+        .where(cast(documents.c.supersedes, Text) != "[]")
+    )
+    return [articles.to_document(row) for row in rows]

@@ -1,0 +1,170 @@
+"""Ranked documents to hits: passages, who overrules whom, how fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from kb import articles, lexical
+from kb.freshness import judge_freshness
+from kb.fusion import Fused
+from kb.hierarchy import rule_between, unverified_reason
+from kb.retrieval.candidates import Candidates, passages_to_read
+from kb.retrieval.catalogue import Catalogue
+from kb.types import Audience, Document, Hit, Ruling, SearchRequest, StoredChunk
+
+RULED_DOCUMENTS = 30
+"""How deep conflicts are looked for; hits are at most 50."""
+FIRST_PASSAGES = 3
+"""Read of each document at first; more only where all are overruled, or asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One query with who asks and when."""
+
+    request: SearchRequest
+    audience: Audience
+    now: datetime
+    superseded: Mapping[str, Sequence[str]]
+
+
+def rule_documents(
+    catalogue: Catalogue,
+    ranked: Sequence[Fused],
+    known: Mapping[str, Document],
+    authorities: Sequence[str],
+    customer: str | None,
+) -> list[tuple[Ruling, str]]:
+    """Rulings between ranked documents known to disagree, with the losing statement."""
+    top = {fused.key for fused in ranked[:RULED_DOCUMENTS]}
+    rulings = []
+    for key in sorted(top & catalogue.conflicts.keys()):
+        for row in catalogue.conflicts[key]:
+            if row.loser_id not in top:
+                continue
+            left, right = known[row.winner_id], known[row.loser_id]
+            if (left.version, right.version) != (row.winner_version, row.loser_version):
+                continue
+            ruling = rule_between(left, right, authorities, customer=customer)
+            if ruling is not None:
+                swapped = ruling.winner == row.loser_id
+                statement = row.winner_statement if swapped else row.loser_statement
+                rulings.append((ruling, statement))
+    return rulings
+
+
+def build_hits(
+    connection: Connection,
+    catalogue: Catalogue,
+    asked: Asked,
+    ranked: Sequence[Fused],
+    candidates: Candidates,
+    rulings: Sequence[tuple[Ruling, str]],
+) -> list[Hit]:
+    """As many hits as asked for, best first; passages that hold a losing statement are left out."""
+    request = asked.request
+    wanted = [f for f in ranked if f.key in candidates.documents][: request.top_k + len(rulings)]
+    by_document = request.group_by == "document"
+    each = FIRST_PASSAGES if by_document else None
+    passages = _read_passages(connection, catalogue, asked, wanted, candidates, each)
+    hits: list[Hit] = []
+    for fused in wanted:
+        lost = [(r, text) for r, text in rulings if r.loser == fused.key]
+        for chunk, against in _choose_passages(
+            connection, catalogue, asked, fused.key, passages[fused.key], candidates, lost
+        ):
+            hits.append(_build_hit(catalogue, asked, fused, candidates, rulings, chunk, against))
+            if by_document:
+                break
+    return hits[: request.top_k]
+
+
+def _choose_passages(
+    connection: Connection,
+    catalogue: Catalogue,
+    asked: Asked,
+    key: str,
+    read: Sequence[StoredChunk],
+    candidates: Candidates,
+    lost: Sequence[tuple[Ruling, str]],
+) -> list[tuple[StoredChunk, Ruling | None]]:
+    """A document's passages, with who overrules each; overruled ones only where asked for."""
+    found = _judge_passages(asked, read, lost)
+    further = candidates.chunks.get(key, [])[len(read) :]
+    if not found and further:
+        rest = catalogue.read_passages(connection, further, asked.audience)
+        found = _judge_passages(asked, [rest[k] for k in further if k in rest], lost)
+    return found
+
+
+def _judge_passages(
+    asked: Asked, read: Sequence[StoredChunk], lost: Sequence[tuple[Ruling, str]]
+) -> list[tuple[StoredChunk, Ruling | None]]:
+    judged = [(c, next((r for r, text in lost if text in c.text), None)) for c in read]
+    return [(c, r) for c, r in judged if r is None or asked.request.include_overruled]
+
+
+def _build_hit(
+    catalogue: Catalogue,
+    asked: Asked,
+    fused: Fused,
+    candidates: Candidates,
+    rulings: Sequence[tuple[Ruling, str]],
+    chunk: StoredChunk,
+    against: Ruling | None,
+) -> Hit:
+    document = candidates.documents[fused.key]
+    freshness = judge_freshness(
+        document,
+        asked.now,
+        review_every_days=catalogue.intervals.get(document.source),
+        superseded_by=asked.superseded.get(fused.key, ()),
+        contradicted_by=[r.winner for r, _ in rulings if r.loser == fused.key],
+        reported_stale=catalogue.reports.get((fused.key, document.version)),
+    )
+    return Hit(
+        chunk=chunk,
+        score=fused.score,
+        freshness=freshness,
+        overrules=tuple(r for r, _ in rulings if r.winner == fused.key),
+        overruled_by=against,
+        unverified=unverified_reason(document),
+        why={f"{name}_rank": rank for name, rank in fused.ranks.items()}
+        | {f"{name}_part": round(part, 4) for name, part in fused.parts.items()}
+        | {
+            f"{name}_score": round(scores[fused.key], 4)
+            for name, scores in candidates.scores.items()
+            if fused.key in scores
+        },
+    )
+
+
+def _read_passages(
+    connection: Connection,
+    catalogue: Catalogue,
+    asked: Asked,
+    wanted: Sequence[Fused],
+    candidates: Candidates,
+    each: int | None,
+) -> dict[str, list[StoredChunk]]:
+    """Each document's passages, best first; by shared words where no vector chose them."""
+    keys = [fused.key for fused in wanted]
+    chosen = passages_to_read(candidates, keys, each)
+    stored = catalogue.read_passages(connection, chosen, asked.audience)
+    passages = {
+        key: [stored[part] for part in candidates.chunks.get(key, ())[:each] if part in stored]
+        for key in keys
+    }
+    bare = [key for key, found in passages.items() if not found]
+    if bare:
+        terms = lexical.extract_terms(asked.request.query)
+        stems = {lexical.stem(part) for term in terms for part in lexical.split_term(term)}
+        for chunk in articles.read_chunks_of(connection, bare, asked.audience):
+            passages[chunk.document.document_id].append(chunk)
+        for key in bare:
+            passages[key].sort(key=lambda c: (-len(stems & lexical.stems_of(c.text)), c.position))
+    return passages
