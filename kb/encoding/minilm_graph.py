@@ -24,6 +24,9 @@ WEIGHT_STEPS = 63
 """Of the 127 that 8 bits have: without VNNI, x86 adds two products of 8 bits in 16 and saturates
 beyond this. One graph for every processor also means one recipe; the eighth bit is worth 0.001 of
 cosine (0.9929 against 0.9940 to the exact vectors, 199 texts)."""
+EXACT = frozenset(f"encoder.layer.{layer}.output.dense" for layer in range(3))
+"""Matrices whose inputs have a few values far above the rest, which a shared scale drowns: left
+exact they bring the cosine from 0.9929 to 0.9958 for a tenth more time."""
 ROW_STEPS = 127
 
 Array = NDArray[Any]
@@ -125,7 +128,7 @@ class _Graph:
         )
 
     def _multiply(self, state: str, name: str, matrix: Array) -> str:
-        if not self._quantised:
+        if not self._quantised or name in EXACT:
             return self._node("MatMul", state, self._constant(name, matrix))
         scale = np.abs(matrix).max(axis=0) / WEIGHT_STEPS
         return self._own(

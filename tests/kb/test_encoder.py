@@ -57,7 +57,7 @@ def test_vectors_are_those_of_sentence_transformers(cache: Path) -> None:
     assert np.allclose(np.linalg.norm(quick, axis=1), 1.0, atol=1e-5)
     assert (exact * wanted).sum(axis=1).min() > 0.99999
     cosines = (quick * wanted).sum(axis=1)
-    assert cosines.mean() > 0.985 and cosines.min() > 0.96
+    assert cosines.mean() > 0.99 and cosines.min() > 0.97
 
 
 @pytest.mark.parametrize("graph", ["onnx-int8", "onnx"])
@@ -100,7 +100,10 @@ def test_a_damaged_cache_is_built_anew_to_the_same_vectors(
     assert model.read_bytes() == content
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"backend": "magic"}', "[1]"])
+UNKNOWN = '{"backend": "magic", "reason": "", "mean_cosine": 1, "least_cosine": 1}'
+
+
+@pytest.mark.parametrize("content", ["{}", UNKNOWN])
 def test_an_unreadable_choice_is_made_again(copied: Path, content: str) -> None:
     kept(copied, "choice.json").write_text(content)
     assert PreparedModels(copied).choose().backend == "onnx-int8"

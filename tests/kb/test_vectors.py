@@ -46,9 +46,7 @@ def test_shared_words_mean_closeness() -> None:
 
 
 def test_a_vector_is_the_same_in_every_process() -> None:
-    program = (
-        "from kb.encoding.hashing import HashingEncoder as H; print(H().encode(['a b é']).tobytes().hex())"
-    )
+    program = "from kb.encoding.hashing import HashingEncoder as H; print(H().encode(['a b é']).tobytes().hex())"
     found = {
         subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True,
