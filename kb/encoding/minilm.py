@@ -23,9 +23,9 @@ class MiniLm:
     """One loaded graph; any number of threads may encode at once.
 
     Texts go through it one by one: see `minilm_graph`. A run keeps to its caller's thread and many
-    texts are spread over several, which on two processors gives 134 texts a second where two
-    threads within a run give 102 and one thread 93 (480 characters each), and lets eight concurrent
-    searches queue for processors rather than for each other's threads.
+    texts are spread over several. On two processors at a load of four to six that gave 134 texts a
+    second, two threads within a run 102, one thread 93 (480 characters each); at a load of eleven
+    two threads within a run were ahead (51 against 37), so measure again before relying on either.
     """
 
     def __init__(self, model: bytes, tokenizer: bytes) -> None:
