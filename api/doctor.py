@@ -6,6 +6,8 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from kb.audit import verify_chain
+from kb.encoding.embedded import EMBEDDED_MODEL
+from kb.encoding.prepared import PreparedModels
 from kb.errors import KbError
 from kb.retrieval.index import read_state
 
@@ -76,7 +78,13 @@ def _examine_encoder(application: Application) -> Finding:
         application.encoder.encode(["is the encoder there?"])
     except KbError as error:
         return _finding("encoder", "red", error.message)
-    return _finding("encoder", "green", application.encoder.recipe)
+    wanted = application.settings.encoder
+    embedded = wanted.kind == "sentence-transformers" and wanted.model == EMBEDDED_MODEL
+    if not embedded or wanted.backend != "auto":
+        return _finding("encoder", "green", application.encoder.recipe)
+    choice = PreparedModels(application.environment.find_model_cache()).choose()
+    verdict = "green" if choice.backend == "onnx-int8" else "look"
+    return _finding("encoder", verdict, f"{application.encoder.recipe} ({choice.describe()})")
 
 
 def _examine_language_model(application: Application) -> Finding:

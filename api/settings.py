@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.cron import normalise_cron
+from kb.encoding.embedded import EMBEDDED_MODEL
 from kb.errors import InvalidInputError
 from kb.types import Audience
 
@@ -111,7 +112,18 @@ class DriveSettings(_Section):
 
 class EncoderSettings(_Section):
     kind: Literal["sentence-transformers", "hashing"] = "sentence-transformers"
-    model: str = "all-MiniLM-L6-v2"
+    model: str = EMBEDDED_MODEL
+    backend: Literal["auto", "onnx-int8", "onnx", "torch"] = "auto"
+    """What runs the model that comes with the product; any other runs in torch."""
+
+    @model_validator(mode="after")
+    def _backend_runs_the_model(self) -> EncoderSettings:
+        embedded = self.kind == "sentence-transformers" and self.model == EMBEDDED_MODEL
+        if not embedded and self.backend.startswith("onnx"):
+            raise _Mistake(
+                ("encoder", "backend"), f"{self.backend!r} runs {EMBEDDED_MODEL} only; leave it out"
+            )
+        return self
 
 
 class LanguageModelSettings(_Section):
@@ -177,6 +189,17 @@ class Environment(BaseSettings):
     config: Path | None = None
     data_dir: Path | None = None
     database_url: str | None = None
+    model_cache: Path | None = None
+    """Where built models are kept; ~/.cache/kbops where left out."""
+
+    def find_model_cache(self) -> Path | None:
+        """None for a user without a home."""
+        if self.model_cache is not None:
+            return self.model_cache.resolve()
+        try:
+            return Path.home() / ".cache" / "kbops"
+        except RuntimeError:
+            return None
 
 
 class _Mistake(ValueError):

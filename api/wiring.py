@@ -82,11 +82,13 @@ class Application:
 
     @cached_property
     def encoder(self) -> Encoder:
-        from kb.encoder import HashingEncoder, SentenceTransformerEncoder
+        from kb.encoding.choosing import choose_encoder
+        from kb.encoding.hashing import HashingEncoder
 
-        if self.settings.encoder.kind == "hashing":
+        wanted = self.settings.encoder
+        if wanted.kind == "hashing":
             return HashingEncoder()
-        return SentenceTransformerEncoder(self.settings.encoder.model)
+        return choose_encoder(wanted.model, wanted.backend, self.environment.find_model_cache())
 
     @cached_property
     def generations(self) -> GenerationStore:
@@ -113,7 +115,7 @@ class Application:
     def read_calibration(self) -> Calibration | None:
         """The confidence fitted here, else the one that ships, where its encoder is in use."""
         from kb.confidence import Calibration
-        from kb.evaluation import read_calibration
+        from kb.learning.calibrations import read_calibration
 
         with self.database.read() as connection:
             fitted = read_calibration(connection)
@@ -250,7 +252,13 @@ class Application:
             watermark = 0
             if active is not None:
                 known = {g.generation_id: g for g in self.generations.read_all()}
-                if active not in known or known[active].recipe != self.encoder.recipe:
+                if active not in known:
+                    return live > 0
+                if known[active].recipe != self.encoder.recipe:
+                    log.warning(
+                        "%s was built with encoder %s; embedding %d passages anew with %s",
+                        active, known[active].recipe, live, self.encoder.recipe,
+                    )  # fmt: skip
                     return live > 0
                 watermark = known[active].watermark_seq
             fresh = len(articles.read_chunks_since(connection, watermark))

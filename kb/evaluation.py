@@ -1,18 +1,13 @@
-"""Frozen question sets: how well the knowledge base answers, and a fit of its confidence."""
+"""Frozen question sets: how well the knowledge base answers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
-
-from kb import audit
-from kb.confidence import Calibration, fit_calibration
 from kb.errors import InvalidInputError
 from kb.metrics import (
     auroc,
@@ -23,7 +18,6 @@ from kb.metrics import (
     reciprocal_rank,
 )
 from kb.retrieval.retriever import Retriever
-from kb.tables import calibrations
 from kb.types import Audience, SearchRequest
 
 DEPTH = 10
@@ -173,42 +167,3 @@ def report_answers(asked: Sequence[Asked]) -> dict[str, Any]:
 def _mean(values: Iterable[float]) -> float | None:
     found = list(values)
     return sum(found) / len(found) if found else None
-
-
-def fit_confidence(
-    connection: Connection, asked: Sequence[Asked], *, name: str, actor: str, now: datetime
-) -> Calibration:
-    """Fit the confidence on asked questions and make it the one in force.
-
-    Raises:
-        InvalidInputError: Too few questions.
-    """
-    usable = [a for a in asked if a.features]
-    calibration = fit_calibration(
-        [a.features for a in usable], [a.answered for a in usable], name=name
-    )
-    connection.execute(update(calibrations).values(active=False))
-    connection.execute(
-        insert(calibrations).values(
-            name=name,
-            fitted_at=now,
-            model=calibration.to_json(),
-            evaluation=calibration.evaluation,
-            active=True,
-        )
-    )
-    audit.write_entry(
-        connection,
-        at=now,
-        actor=actor,
-        action="confidence.fit",
-        subject=name,
-        details=calibration.evaluation,
-    )
-    return calibration
-
-
-def read_calibration(connection: Connection) -> Calibration | None:
-    """The calibration in force, if one was fitted here."""
-    model = connection.execute(select(calibrations.c.model).where(calibrations.c.active)).scalar()
-    return Calibration.from_json(model) if model else None

@@ -35,6 +35,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(backup)
     app.command()(restore)
     app.command()(doctor)
+    app.command()(prepare)
     app.command()(serve)
     app.command()(demo)
 
@@ -203,6 +204,15 @@ def doctor(as_json: AsJson = False) -> None:
             print_line(f"{finding['verdict']:5} {finding['name']}: {finding['detail']}")
     if any(finding["verdict"] == "red" for finding in findings):
         sys.exit(1)
+
+
+def prepare() -> None:
+    """Build what the encoder needs, so that the first start is quick; needs no kb.toml."""
+    from api.settings import Environment
+    from kb.encoding.prepared import PreparedModels
+
+    choice = PreparedModels(Environment().find_model_cache()).choose_anew()
+    print_line(f"encoder: {choice.describe()}")
 
 
 def serve(

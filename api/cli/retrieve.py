@@ -107,16 +107,17 @@ def learn(
     as_json: AsJson = False,
 ) -> None:
     """Fit the confidence on a frozen question set; the next search uses it."""
-    from kb.evaluation import ask_questions, fit_confidence, read_questions
+    from kb.evaluation import ask_questions, read_questions
+    from kb.learning.calibrating import fit_on_answers
+    from kb.learning.calibrations import write_calibration
 
     asked_questions = read_questions(questions)
     with open_application() as application:
         with show_progress("questions", quiet=as_json) as tick:
             asked = ask_questions(application.retriever, asked_questions, progress=tick)
+        calibration = fit_on_answers(asked, name=name)
         with application.database.write() as connection:
-            calibration = fit_confidence(
-                connection, asked, name=name, actor="cli", now=application.clock.now()
-            )
+            write_calibration(connection, calibration, actor="cli", now=application.clock.now())
     if as_json:
         print_json(calibration.to_json())
         return

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import text
 
 from api.doctor import examine
+from api.settings import EncoderSettings
 from api.wiring import Application
+from kb.encoding.hashing import HashingEncoder
+from kb.encoding.prepared import Choice, PreparedModels
 from tests.api.factories import sync
 
 
@@ -41,3 +45,31 @@ def test_looking_changes_nothing(application: Application) -> None:
     before = (application.data_folder / "kb.db").read_bytes()
     examine(application)
     assert (application.data_folder / "kb.db").read_bytes() == before
+
+
+def test_a_slower_encoder_than_the_best_is_told_with_its_reason(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choice = Choice("torch", "onnxruntime is not there", 0.0, 0.0)
+    monkeypatch.setattr(PreparedModels, "choose", lambda _self: choice)
+    application.encoder = HashingEncoder()
+    chosen = application.settings.model_copy(update={"encoder": EncoderSettings()})
+    monkeypatch.setattr(application, "settings", chosen)
+    found = next(f for f in examine(application) if f["name"] == "encoder")
+    assert found["verdict"] == "look"
+    assert "torch, because onnxruntime is not there" in found["detail"]
+
+
+def test_another_encoder_embeds_everything_anew_and_says_so(
+    application: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    sync(application)
+    application.refresh_index(actor="t")
+    del application.encoder
+    application.encoder = other = HashingEncoder(64)
+    assert {f["name"]: f["verdict"] for f in examine(application)}["index"] == "red"
+    assert not caplog.records
+    application.refresh_index(actor="t")
+    assert "was built with encoder hashing/128/v1; embedding" in caplog.text
+    assert other.encoded_count > 0
+    assert verdicts(application)["index"] == "green"

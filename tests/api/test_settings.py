@@ -102,6 +102,9 @@ ADDED: list[tuple[str, int, str]] = [
     ("[freshness]\nreview_every_days = 0", 34, "greater than or equal to 1"),
     ('[encoder]\nkind = "openai"', 34, "'sentence-transformers' or 'hashing'"),
     ("[encoder]\nmodel = 3", 34, "valid string"),
+    ('[encoder]\nbackend = "gpu"', 34, "'auto', 'onnx-int8', 'onnx' or 'torch'"),
+    ('[encoder]\nmodel = "mine"\nbackend = "onnx"', 35, "'onnx' runs all-MiniLM-L6-v2 only"),
+    ('[encoder]\nkind = "hashing"\nbackend = "onnx-int8"', 35, "runs all-MiniLM-L6-v2 only"),
     ('[language_model]\napi_key = "secret"', 34, "expected one of: base_url, model"),
     ("[storage]\nfolder = []", 34, "valid string"),
 ]

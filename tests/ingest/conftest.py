@@ -9,7 +9,7 @@ import pytest
 from kb import lexical, tables
 from kb.clock import FixedClock
 from kb.database import Database
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 
 
 @pytest.fixture

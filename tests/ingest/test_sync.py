@@ -19,7 +19,7 @@ from kb import articles, lexical
 from kb.audit import read_entries, verify_chain
 from kb.clock import FixedClock
 from kb.database import Database
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 from kb.errors import ConflictError, InvalidInputError, NotFoundError
 from kb.tables import chunks, documents, embeddings, versions
 from kb.tables import sources as source_rows

@@ -13,7 +13,7 @@ from ingest.fingerprints import hash_content, hash_metadata
 from kb import articles
 from kb.clock import FixedClock
 from kb.database import Database
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 from kb.fusion import FUSION_WEIGHTS
 from kb.generation import Generation, GenerationStore
 from kb.ports import Encoder

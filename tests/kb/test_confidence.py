@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kb.confidence import FEATURES, Calibration, fit_calibration
+from kb.confidence import FEATURES, Calibration
 from kb.errors import InvalidInputError
+from kb.learning.calibrating import fit_calibration
 from kb.metrics import expected_calibration_error
 
 

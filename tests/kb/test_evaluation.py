@@ -11,12 +11,12 @@ from kb.evaluation import (
     Asked,
     Question,
     ask_questions,
-    fit_confidence,
-    read_calibration,
     read_questions,
     report_answers,
 )
 from kb.fusion import FUSION_WEIGHTS
+from kb.learning.calibrating import fit_on_answers
+from kb.learning.calibrations import read_calibration, write_calibration
 from kb.retrieval.retriever import Retriever, RetrieverRules
 from kb.types import Audience
 from tests.kb.factories import AUTHORITIES, NOW, Knowledge, make_parsed
@@ -95,8 +95,9 @@ def test_questions_are_asked_as_their_audience_and_a_fit_takes_force(knowledge: 
     assert told[-1] == (65, 65)
     assert [a.ranked for a in asked if a.question.audience is Audience.PUBLIC] == [()] * 15
     with knowledge.database.write() as connection:
-        fitted = fit_confidence(connection, asked, name="first", actor="t", now=NOW)
-        fit_confidence(connection, asked, name="second", actor="t", now=NOW)
+        for name in ("first", "second"):
+            fitted = fit_on_answers(asked, name=name)
+            write_calibration(connection, fitted, actor="t", now=NOW)
     with knowledge.database.read() as connection:
         found = read_calibration(connection)
     assert found is not None and found.name == "second"

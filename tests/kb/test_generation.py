@@ -18,7 +18,7 @@ from filelock import FileLock
 from sqlalchemy import select, text
 
 from kb import generation as generation_module
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 from kb.errors import ConflictError, IntegrityError, UnavailableError
 from kb.generation import GenerationStore
 from kb.retrieval.index import read_state

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert
 
 from kb import articles
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 from kb.errors import UnavailableError
 from kb.ports import Vectors
 from kb.retrieval import candidates as candidates_module

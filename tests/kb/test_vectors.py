@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kb.database import Database
-from kb.encoder import HashingEncoder, SentenceTransformerEncoder
+from kb.encoding.hashing import HashingEncoder
+from kb.encoding.sentence_transformer import SentenceTransformerEncoder
 from kb.errors import UnavailableError
 from kb.ports import Vectors
 from kb.vectors import (
@@ -45,9 +46,7 @@ def test_shared_words_mean_closeness() -> None:
 
 
 def test_a_vector_is_the_same_in_every_process() -> None:
-    program = (
-        "from kb.encoder import HashingEncoder as H; print(H().encode(['a b é']).tobytes().hex())"
-    )
+    program = "from kb.encoding.hashing import HashingEncoder as H; print(H().encode(['a b é']).tobytes().hex())"
     found = {
         subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True,

@@ -19,7 +19,7 @@ from ingest.rendering import render_changed_article, render_new_article
 from kb import articles, vectors
 from kb.clock import FixedClock
 from kb.database import Database
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 from kb.errors import NotFoundError
 from kb.generation import GenerationStore
 from kb.retrieval.index import SearchIndex

@@ -18,7 +18,7 @@ from gaps.drafting.checks import (
     run_checks,
 )
 from gaps.types import Citation, Statement
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 from kb.types import Audience
 from tests.gaps.drafting.factories import PORTAL_STEPS, make_chunk, make_ticket, make_tickets
 

@@ -11,7 +11,7 @@ from gaps.drafting.writing.evidence import collect_evidence, usable_texts
 from gaps.drafting.writing.extractive import WrittenArticle, write_article
 from gaps.drafting.writing.wording import as_instruction, split_actions, split_inline_numbers
 from gaps.types import GapKind, Refusal, Ticket, TicketStatus
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 from kb.types import Audience
 from tests.gaps.drafting.factories import (
     PORTAL_STEPS,

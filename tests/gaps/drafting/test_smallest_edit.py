@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gaps.drafting.writing.extractive import WrittenArticle
 from gaps.drafting.writing.smallest_edit import write_smallest_edit
 from gaps.types import GapKind, Refusal, Ticket
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 from kb.types import StoredChunk
 from tests.gaps.drafting.factories import make_chunk, make_gap, make_ticket
 

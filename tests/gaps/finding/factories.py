@@ -14,7 +14,7 @@ from gaps.finding.finder import FinderSettings, FindReport, find_gaps
 from gaps.finding.tickets import hash_ticket, import_tickets
 from gaps.types import Coverage, Ticket, TicketStatus
 from kb.clock import FixedClock
-from kb.encoder import HashingEncoder
+from kb.encoding.hashing import HashingEncoder
 from kb.fusion import FUSION_WEIGHTS
 from kb.retrieval.retriever import Retriever, RetrieverRules
 from kb.types import Audience

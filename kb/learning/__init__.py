@@ -1,0 +1,1 @@
+"""What retrieval learns from solved tickets, outcomes and questions: fitted, gated, served."""
