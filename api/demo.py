@@ -27,8 +27,8 @@ from gaps.types import Draft, DraftState, Gap, GapKind
 from kb.clock import format_instant
 from kb.errors import InvalidInputError
 from kb.evaluation import ask_questions, read_questions, report_answers
-from kb.learning.calibrating import fit_on_answers
 from kb.learning.calibrations import write_calibration
+from kb.training.calibrating import fit_on_answers
 from kb.types import Audience, Role, SearchRequest, SearchResponse
 
 CONTENT = Path(__file__).parent.parent / "content"

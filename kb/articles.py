@@ -10,14 +10,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from kb import lexical
 from kb.errors import NotFoundError
-from kb.tables import chunks, conflicts, documents, index_state, sources, versions
+from kb.tables import (
+    chunks,
+    conflicts,
+    documents,
+    index_state,
+    judgements,
+    passed_over,
+    sources,
+    versions,
+)
 from kb.types import (
     ActionClass,
     Audience,
@@ -260,6 +269,8 @@ def delete_document(connection: Connection, document_id: str, *, now: datetime) 
     )
     _retire_chunks(connection, document_id)
     lexical.delete_document(connection, number)
+    for learned in (judgements, passed_over):
+        connection.execute(learned.delete().where(learned.c.document_id == document_id))
     connection.execute(
         conflicts.delete().where(
             (conflicts.c.winner_id == document_id) | (conflicts.c.loser_id == document_id)
@@ -339,6 +350,32 @@ def read_ids_by_number(connection: Connection, numbers: Iterable[int]) -> dict[i
         )
         found |= {row.number: row.id for row in rows}
     return found
+
+
+def read_beginnings(connection: Connection, *, within: timedelta) -> dict[str, datetime | None]:
+    """When each live document began to say what it says, by id.
+
+    None for a first version that came with its source's first sync: it is older than we know.
+
+    Args:
+        connection: The caller's transaction.
+        within: How long after a source's first document its first sync may still run.
+    """
+    held = connection.execute(
+        select(
+            documents.c.id, documents.c.source, documents.c.version, documents.c.created_at,
+            documents.c.updated_at,
+        ).where(documents.c.deleted_at.is_(None))
+    ).all()  # fmt: skip
+    first: dict[str, datetime] = {}
+    for row in held:
+        first[row.source] = min(first.get(row.source, row.created_at), row.created_at)
+    return {
+        row.id: None
+        if row.version == 1 and row.created_at <= first[row.source] + within
+        else row.updated_at
+        for row in held
+    }
 
 
 def read_version(connection: Connection, document_id: str, version: int) -> Version:

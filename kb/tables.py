@@ -196,6 +196,38 @@ calibrations = Table(
     Column("active", Boolean, nullable=False),
 )
 
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("ref", String(200), primary_key=True),
+    Column("document_id", ForeignKey("documents.id"), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("audience", String(20), nullable=False),
+    Column("requester", String(120), nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+)
+
+learned_models = Table(
+    "learned_models",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("fitted_at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("recipe", String(120), nullable=False),
+    Column("model", JSON, nullable=False),
+    Column("evaluation", JSON, nullable=False),
+    Column("active", Boolean, nullable=False),
+)
+
+passed_over = Table(
+    "passed_over",
+    metadata,
+    Column("model_id", ForeignKey("learned_models.id"), primary_key=True),
+    Column("audience", String(20), primary_key=True),
+    Column("document_id", ForeignKey("documents.id"), primary_key=True),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

@@ -108,8 +108,8 @@ def learn(
 ) -> None:
     """Fit the confidence on a frozen question set; the next search uses it."""
     from kb.evaluation import ask_questions, read_questions
-    from kb.learning.calibrating import fit_on_answers
     from kb.learning.calibrations import write_calibration
+    from kb.training.calibrating import fit_on_answers
 
     asked_questions = read_questions(questions)
     with open_application() as application:

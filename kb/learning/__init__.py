@@ -1,1 +1,1 @@
-"""What retrieval learns from solved tickets, outcomes and questions: fitted, gated, served."""
+"""What was learned from solved questions: kept, and read by searches."""

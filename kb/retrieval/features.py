@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from kb import lexical
 from kb.fusion import Fused, rank_scores
 from kb.retrieval.catalogue import Catalogue
-from kb.retrieval.hits import Asked
+from kb.retrieval.hits import Inquiry
 from kb.types import Document
 
 READ_DOCUMENTS = 3
@@ -21,7 +21,7 @@ WEIGHED_TERMS = 48
 def confidence_features(
     connection: Connection,
     catalogue: Catalogue,
-    asked: Asked,
+    asked: Inquiry,
     ranked: Sequence[Fused],
     rankings: Mapping[str, Mapping[str, float]],
     known: Mapping[str, Document],

@@ -23,7 +23,7 @@ FIRST_PASSAGES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Inquiry:
     """One query with who asks and when."""
 
     request: SearchRequest
@@ -60,7 +60,7 @@ def rule_documents(
 def build_hits(
     connection: Connection,
     catalogue: Catalogue,
-    asked: Asked,
+    asked: Inquiry,
     ranked: Sequence[Fused],
     candidates: Candidates,
     rulings: Sequence[tuple[Ruling, str]],
@@ -86,7 +86,7 @@ def build_hits(
 def _choose_passages(
     connection: Connection,
     catalogue: Catalogue,
-    asked: Asked,
+    asked: Inquiry,
     key: str,
     read: Sequence[StoredChunk],
     candidates: Candidates,
@@ -102,7 +102,7 @@ def _choose_passages(
 
 
 def _judge_passages(
-    asked: Asked, read: Sequence[StoredChunk], lost: Sequence[tuple[Ruling, str]]
+    asked: Inquiry, read: Sequence[StoredChunk], lost: Sequence[tuple[Ruling, str]]
 ) -> list[tuple[StoredChunk, Ruling | None]]:
     judged = [(c, next((r for r, text in lost if text in c.text), None)) for c in read]
     return [(c, r) for c, r in judged if r is None or asked.request.include_overruled]
@@ -110,7 +110,7 @@ def _judge_passages(
 
 def _build_hit(
     catalogue: Catalogue,
-    asked: Asked,
+    asked: Inquiry,
     fused: Fused,
     candidates: Candidates,
     rulings: Sequence[tuple[Ruling, str]],
@@ -146,7 +146,7 @@ def _build_hit(
 def _read_passages(
     connection: Connection,
     catalogue: Catalogue,
-    asked: Asked,
+    asked: Inquiry,
     wanted: Sequence[Fused],
     candidates: Candidates,
     each: int | None,

@@ -6,7 +6,7 @@ A view is immutable and kept until the index sequence moves; a request holds one
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from kb import vectors
 from kb.database import Database
 from kb.errors import IntegrityError, UnavailableError
 from kb.generation import ChromaVectorIndex, GenerationStore
+from kb.learning.serving import Learned, read_learned
 from kb.ports import Encoder, Vectors
 from kb.retrieval.catalogue import Catalogue, read_catalogue
 from kb.tables import chunks, documents, index_state
@@ -64,6 +65,7 @@ class IndexView:
     delta: ExactVectors
     titles: ExactVectors
     catalogue: Catalogue
+    learned: Learned | None
     degraded: tuple[str, ...]
 
     def nearest_chunks(
@@ -110,14 +112,23 @@ class SearchIndex:
         with self._database.read() as connection:
             state = read_state(connection)
             sealed, watermark, degraded = self._open_sealed(state.generation)
+            catalogue = read_catalogue(connection)
             return IndexView(
                 state=state,
                 sealed=sealed,
                 delta=self._read_delta(connection, watermark),
                 titles=self._read_titles(connection, titles),
-                catalogue=read_catalogue(connection),
+                catalogue=catalogue,
+                learned=read_learned(
+                    connection, self._encoder.recipe, catalogue.documents, self._held_vectors()
+                ),
                 degraded=degraded,
             )
+
+    def _held_vectors(self) -> Mapping[str, Vectors]:
+        """Vectors of precedents that the view before this one has read."""
+        view = self._view
+        return view.learned.vectors if view is not None and view.learned is not None else {}
 
     def _open_sealed(
         self, generation_id: str | None

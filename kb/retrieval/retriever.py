@@ -7,7 +7,8 @@ the database lets this audience read, in the same snapshot, leaves here.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -16,13 +17,15 @@ from kb import vectors
 from kb.confidence import Calibration
 from kb.database import Database
 from kb.errors import UnavailableError
-from kb.fusion import fuse_rankings
+from kb.fusion import Fused, fuse_rankings
 from kb.hierarchy import find_superseded, invalid_reason
+from kb.learning.precedents import Evidence, Precedents
 from kb.ports import Clock, Encoder, Vectors
 from kb.retrieval.candidates import Candidates, collect_candidates
 from kb.retrieval.features import confidence_features
-from kb.retrieval.hits import Asked, build_hits, rule_documents
+from kb.retrieval.hits import Inquiry, build_hits, rule_documents
 from kb.retrieval.index import IndexView, SearchIndex, read_state
+from kb.retrieval.learned_ranking import Shown, rank_learned, read_shown
 from kb.types import Audience, Document, SearchRequest, SearchResponse
 
 VIEW_ATTEMPTS = 5
@@ -34,6 +37,17 @@ class RetrieverRules:
 
     authorities: tuple[str, ...]
     fusion_weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """One question's ranking with what it was made of."""
+
+    candidates: Candidates
+    rankings: dict[str, dict[str, float]]
+    """Scores of what is valid, by ranking and document."""
+    ranked: list[Fused]
+    shown: Shown
 
 
 class Retriever:
@@ -66,7 +80,12 @@ class Retriever:
         return [found[vectors.hash_text(text)] for text in texts]
 
     def search(
-        self, request: SearchRequest, audience: Audience, *, vector: Vectors | None = None
+        self,
+        request: SearchRequest,
+        audience: Audience,
+        *,
+        vector: Vectors | None = None,
+        leave_out: str | None = None,
     ) -> SearchResponse:
         """Rank what the audience may read.
 
@@ -74,6 +93,7 @@ class Retriever:
             request: What is asked.
             audience: Who asks, from the key.
             vector: The query's embedding, where the caller has it already.
+            leave_out: A judgement to answer without, as when its own question is asked again.
 
         Raises:
             UnavailableError: The database is away, so nobody's permission can be proved.
@@ -85,37 +105,108 @@ class Retriever:
                 vector = self._encoder.encode([request.query])[0]
             except UnavailableError:
                 degraded.append("semantic")
+        with self._snapshot() as (connection, view):
+            asked = self._inquire(view, request, audience)
+            ranking = self._rank(connection, view, asked, vector, leave_out)
+            return self._answer(connection, view, asked, ranking, vector, degraded, started)
+
+    def show(
+        self,
+        question: str,
+        audience: Audience,
+        vector: Vectors,
+        precedents: Precedents,
+        *,
+        leave_out: str | None = None,
+    ) -> Shown:
+        """What could be shown for a question, unlearned order first, to learn from.
+
+        Args:
+            question: What is asked.
+            audience: Who asks.
+            vector: The question's embedding.
+            precedents: What counts as solved before.
+            leave_out: A judgement to do without.
+        """
+        with self._snapshot() as (connection, view):
+            asked = self._inquire(view, SearchRequest(question), audience)
+            evidence = precedents.read(vector, leave_out)
+            return self._collect(connection, view, asked, vector, evidence).shown
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[tuple[Connection, IndexView]]:
+        """A transaction and the view that its state is."""
         for _ in range(VIEW_ATTEMPTS):
             view = self._index.view()
             with self._database.read() as connection:
                 if read_state(connection) == view.state:
-                    return self._answer(
-                        connection, view, request, audience, vector, degraded, started
-                    )
+                    yield connection, view
+                    return
         raise UnavailableError("the index changes faster than it can be read")
+
+    def _inquire(self, view: IndexView, request: SearchRequest, audience: Audience) -> Inquiry:
+        now = self._clock.now()
+        superseded = find_superseded(view.catalogue.read_superseding(audience), now)
+        return Inquiry(request, audience, now, superseded)
+
+    def _rank(
+        self,
+        connection: Connection,
+        view: IndexView,
+        asked: Inquiry,
+        vector: Vectors | None,
+        leave_out: str | None,
+    ) -> _Ranking:
+        """Unlearned, then learned where something was learned for this audience."""
+        learned = view.learned
+        ranker = learned.ranker(asked.audience) if learned is not None else None
+        if learned is None or ranker is None or vector is None:
+            return self._collect(connection, view, asked, vector, {})
+        evidence = learned.precedents(asked.audience).read(vector, leave_out)
+        found = self._collect(connection, view, asked, vector, evidence)
+        unproven = set(found.shown.keys) - evidence.keys()
+        protected = unproven - learned.passed_over(asked.audience)
+        ranked = rank_learned(found.ranked, found.shown, ranker, protected)
+        return replace(found, ranked=ranked)
+
+    def _collect(
+        self,
+        connection: Connection,
+        view: IndexView,
+        asked: Inquiry,
+        vector: Vectors | None,
+        evidence: Mapping[str, Evidence],
+    ) -> _Ranking:
+        query, audience = asked.request.query, asked.audience
+        candidates = collect_candidates(connection, view, query, audience, vector)
+        voted = [key for key, said in evidence.items() if said.votes > 0]
+        candidates.documents |= view.catalogue.readable(voted, audience)
+        valid = {key for key, found in candidates.documents.items() if _in_scope(found, asked)}
+        rankings = {
+            name: {key: score for key, score in scores.items() if key in valid}
+            for name, scores in candidates.scores.items()
+        }
+        ranked = fuse_rankings(rankings, self._rules.fusion_weights)
+        shown = read_shown(ranked, rankings, evidence, valid)
+        return _Ranking(candidates, rankings, ranked, shown)
 
     def _answer(
         self,
         connection: Connection,
         view: IndexView,
-        request: SearchRequest,
-        audience: Audience,
+        asked: Inquiry,
+        ranking: _Ranking,
         vector: Vectors | None,
         degraded: list[str],
         started: float,
     ) -> SearchResponse:
-        now = self._clock.now()
-        superseded = find_superseded(view.catalogue.read_superseding(audience), now)
-        asked = Asked(request, audience, now, superseded)
-        candidates = collect_candidates(connection, view, request.query, audience, vector)
-        rankings = _keep_valid(candidates, asked)
-        ranked = fuse_rankings(rankings, self._rules.fusion_weights)
+        request, ranked, candidates = asked.request, ranking.ranked, ranking.candidates
         rulings = rule_documents(
             view.catalogue, ranked, candidates.documents, self._rules.authorities, request.customer
         )
         hits = build_hits(connection, view.catalogue, asked, ranked, candidates, rulings)
         features = confidence_features(
-            connection, view.catalogue, asked, ranked, rankings, candidates.documents
+            connection, view.catalogue, asked, ranked, ranking.rankings, candidates.documents
         )
         confidence, answerable, calibration = self._judge(features, bool(hits), vector is not None)
         return SearchResponse(
@@ -142,16 +233,7 @@ class Retriever:
         return confidence, confidence >= self.calibration.threshold, self.calibration.name
 
 
-def _keep_valid(candidates: Candidates, asked: Asked) -> dict[str, dict[str, float]]:
-    """The rankings without what may not answer at this moment in this scope."""
-    valid = {key for key, found in candidates.documents.items() if _in_scope(found, asked)}
-    return {
-        name: {key: score for key, score in scores.items() if key in valid}
-        for name, scores in candidates.scores.items()
-    }
-
-
-def _in_scope(document: Document, asked: Asked) -> bool:
+def _in_scope(document: Document, asked: Inquiry) -> bool:
     request, said = asked.request, document.metadata
     if request.labels and not set(request.labels) & set(said.labels):
         return False

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from kb.confidence import FEATURES, Calibration
 from kb.errors import InvalidInputError
-from kb.learning.calibrating import fit_calibration
 from kb.metrics import expected_calibration_error
+from kb.training.calibrating import fit_calibration
 
 
 def draw_questions(count: int, seed: int = 3) -> tuple[list[dict[str, float]], list[bool]]:

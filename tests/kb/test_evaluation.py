@@ -15,9 +15,9 @@ from kb.evaluation import (
     report_answers,
 )
 from kb.fusion import FUSION_WEIGHTS
-from kb.learning.calibrating import fit_on_answers
 from kb.learning.calibrations import read_calibration, write_calibration
 from kb.retrieval.retriever import Retriever, RetrieverRules
+from kb.training.calibrating import fit_on_answers
 from kb.types import Audience
 from tests.kb.factories import AUTHORITIES, NOW, Knowledge, make_parsed
 

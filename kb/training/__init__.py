@@ -1,0 +1,1 @@
+"""Fits what retrieval learns, and lets it through the gate."""
