@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -50,8 +51,7 @@ class Product:
         seconds = time.perf_counter() - started
         name = f"kb {' '.join(arguments)}"
         if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise CommandError(f"{name}: exit {done.returncode}: {last}")
+            raise CommandError(f"{name}: exit {done.returncode}: {_last_words(done.stderr)}")
         try:
             return cast(dict[str, Any], json.loads(done.stdout)), seconds
         except ValueError as error:
@@ -86,6 +86,12 @@ class Product:
     def command(self, *arguments: str) -> list[str]:
         place = ["--config", str(self.config), "--now", self.now]
         return [sys.executable, "-m", "api.cli.main", *arguments, *place]
+
+
+def _last_words(said: str) -> str:
+    """The last line that says something; usage errors come in a box."""
+    lines = [line.strip(" │") for line in said.splitlines()]
+    return next((line for line in reversed(lines) if re.search(r"\w", line)), "no reason given")
 
 
 def product_environment() -> dict[str, str]:
