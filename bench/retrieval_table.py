@@ -12,8 +12,8 @@ def format_tables(figures: dict[str, Any]) -> str:
     whole = {key: row for key, row in rows.items() if "not_measured" not in row}
     intro = (
         f"{figures['questions']} questions, {figures['articles']} articles, {figures['cores']} "
-        f"cores, OMP_NUM_THREADS {figures['threads']}, load {figures['load_before']:.1f} before and "
-        f"{figures['load_after']:.1f} after, "
+        f"cores, OMP_NUM_THREADS {figures['threads']}, load {figures['load_before']:.1f} before "
+        f"and {figures['load_after']:.1f} after, "
         f"{figures['minutes']:.0f} minutes in all."
     )
     notes = [f"- {r['label']}: not measured: {r['not_measured']}" for r in _missing(rows)]
