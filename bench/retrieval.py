@@ -25,7 +25,6 @@ from retrieval_inputs import Inputs, write_inputs
 from retrieval_measure import (
     BLOCK,
     CALLERS,
-    WARM_UP,
     Measured,
     Worker,
     WorkerError,
@@ -135,9 +134,10 @@ class _Bench:
 
         The other rows of kbops work on copies of the first one's store.
         """
-        store, built = self._work / row.key, self._work / f"{row.key}.built.json"
+        builder = row.built_as or row.key
+        store, built = self._work / builder, self._work / f"{builder}.built.json"
         self._measured[row.key] = Measured()
-        if self._options.reuse and built.is_file():
+        if built.is_file() and (self._options.reuse or builder in self.figures):
             self.figures[row.key] = json.loads(built.read_text())
             return
         print(f"building: {row.label}", file=sys.stderr)
@@ -162,21 +162,17 @@ class _Bench:
         self.figures[row.key] = figures
 
     def start(self, rows: Sequence[Row]) -> None:
-        """A fresh process on the built store, from its spawn to the first answer."""
+        """A fresh process on the built store, from its spawn to the first answer.
+
+        The processes that serve in `ask` give the last round.
+        """
         order = list(rows)
-        for turn in range(self._options.rounds):
+        for turn in range(1, self._options.rounds):
             random.Random(turn).shuffle(order)
             for row in self._whole(order):
-                started = time.perf_counter()
-                try:
-                    with self._spawn(row) as worker:
-                        worker.request("open", options=self._row_options(row))
-                        worker.request("ask", queries=self._inputs.warm_up[:1], callers=1)
-                        seconds = time.perf_counter() - started
-                    self._measured[row.key].startup_seconds.append(seconds)
-                except WorkerError as error:
-                    self._lose(row, error)
-            print(f"started each, {turn + 1} of {self._options.rounds}", file=sys.stderr)
+                with self._spawn(row) as worker:
+                    self._open(worker)
+            print(f"started each, {turn} of {self._options.rounds}", file=sys.stderr)
 
     def ask(self, rows: Sequence[Row]) -> None:
         """All systems up at once: every question in turns, then blocks with more callers."""
@@ -202,7 +198,10 @@ class _Bench:
     def _open(self, worker: Worker) -> None:
         try:
             worker.request("open", options=self._row_options(worker.row))
-            worker.request("ask", queries=self._inputs.warm_up[:WARM_UP], callers=1)
+            worker.request("ask", queries=self._inputs.warm_up[:1], callers=1)
+            seconds = time.perf_counter() - worker.started
+            self._measured[worker.row.key].startup_seconds.append(seconds)
+            worker.request("ask", queries=self._inputs.warm_up[1:], callers=1)
         except WorkerError as error:
             self._lose(worker.row, error)
 
@@ -218,7 +217,7 @@ class _Bench:
         return Worker(row, python, self._work / f"{row.key}.log")
 
     def _row_options(self, row: Row) -> dict[str, Any]:
-        store = self._work / row.key
+        store = self._work / (row.built_as or row.key)
         options: dict[str, Any] = dict(row.options) | {"store": str(store)}
         if row.units is not None:
             return options | {"units": str(self._inputs.units[row.units])}

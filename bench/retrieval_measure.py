@@ -25,7 +25,6 @@ from kb.metrics import bootstrap_interval, ndcg, recall
 
 DEPTH = 10
 CALLERS = (1, 8, 32)
-WARM_UP = 8
 PAUSE_SECONDS = 0.004
 """Between turns: idle threads of the last system's libraries spin for about as long."""
 BLOCK = 64

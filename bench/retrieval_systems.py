@@ -20,6 +20,8 @@ class Row:
     options: dict[str, Any] = field(default_factory=dict)
     extra: bool = False
     """Only when named."""
+    built_as: str | None = None
+    """Key of the row that builds the very same store."""
 
     @property
     def is_peer(self) -> bool:
@@ -34,7 +36,10 @@ ROWS = (
     Row("txtai", "txtai", "txtai_worker", options={"hybrid": False}),
     Row("txtai-hybrid", "txtai, hybrid", "txtai_worker", options={"hybrid": True}),
     Row("haystack", "Haystack", "haystack_worker", options={"hybrid": False}),
-    Row("haystack-hybrid", "Haystack, hybrid", "haystack_worker", options={"hybrid": True}),
+    Row(
+        "haystack-hybrid", "Haystack, hybrid", "haystack_worker", options={"hybrid": True},
+        built_as="haystack",
+    ),
     Row("chromadb", "chromadb, whole articles", "chroma_worker"),
     Row("chromadb-windows", "chromadb, titled windows", "chroma_worker", "windows"),
     Row("chromadb-chunks", "chromadb on our chunks", "chroma_worker", "chunks"),
