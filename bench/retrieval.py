@@ -183,17 +183,30 @@ class _Bench:
                 self._open(workers[row.key])
             self.load_before = os.getloadavg()[0]
             ask_in_turns(workers, [query.text for query in self._inputs.queries], self._measured)
+            self._read_memory(workers)
             ask_at_once(workers, self._inputs.load, self._measured)
-            for row in self._whole(rows):
-                self.figures[row.key] |= workers[row.key].request("memory")
-        references = {row.key: self._measured[row.key] for row in self._whole(rows)}
-        references = {key: references[key] for key in REFERENCES if key in references}
+            self._read_memory(workers)
+        asked = {  # one that ended later, under load, keeps what it gave until then
+            key: measured
+            for key, measured in self._measured.items()
+            if len(measured.ranked) == len(self._inputs.queries)
+        }
+        references = {key: asked[key] for key in REFERENCES if key in asked}
         for row in rows:
-            measured = self._measured[row.key]
-            if measured.lost is not None:
-                self.figures[row.key]["not_measured"] = measured.lost
+            if row.key in asked:
+                summary = summarise(asked[row.key], self._inputs.queries, references)
+                self.figures[row.key] |= summary
             else:
-                self.figures[row.key] |= summarise(measured, self._inputs.queries, references)
+                self.figures[row.key]["not_measured"] = self._measured[row.key].lost
+
+    def _read_memory(self, workers: dict[str, Worker]) -> None:
+        for key, worker in workers.items():
+            if not self._measured[key].is_whole:
+                continue
+            try:
+                self.figures[key] |= worker.request("memory")
+            except WorkerError as error:
+                self._lose(worker.row, error)
 
     def _open(self, worker: Worker) -> None:
         try:

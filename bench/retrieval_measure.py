@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,8 @@ class Worker:
             self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._log):
             if stream is not None:
-                stream.close()
+                with suppress(OSError):
+                    stream.close()
 
 
 @dataclass(slots=True)
@@ -111,7 +113,7 @@ class Measured:
     startup_seconds: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     lost: str | None = None
-    """Why the process is gone, if it is: nothing of it counts then."""
+    """Why the process is gone, if it is: it is asked nothing more."""
 
     @property
     def is_whole(self) -> bool:
@@ -180,6 +182,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Quality with intervals and paired differences, latency, throughput, start-up."""
     figures: dict[str, Any] = {"failures": len(measured.failures)}
+    if measured.lost is not None:
+        figures["ended"] = measured.lost
     if measured.failures:
         figures["first_failure"] = measured.failures[0]
     if any(measured.ranked):

@@ -44,7 +44,7 @@ def write_plot(figures: dict[str, Any], path: Path) -> None:
     parts += _draw_quality(rows, LABELS)
     p50 = [(key, row["p50_ms"]) for key, row in rows]
     parts += _draw_bars("median ms (less is better)", p50, LABELS + PANEL + GAP)
-    rates = [(key, row["callers"]["8"]["per_second"]) for key, row in rows]
+    rates = [(key, row["callers"].get("8", {}).get("per_second", 0)) for key, row in rows]
     parts += _draw_bars("questions a second, 8 callers", rates, LABELS + 2 * (PANEL + GAP))
     path.write_text("\n".join([*parts, "</svg>"]) + "\n", encoding="utf-8")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+CALLERS = ("1", "8", "32")
+
 
 def format_tables(figures: dict[str, Any]) -> str:
     """Quality, then cost, then what was not measured or failed and why."""
@@ -22,6 +24,9 @@ def format_tables(figures: dict[str, Any]) -> str:
         f"{row['first_failure']}"
         for row in whole.values()
         if row["failures"]
+    ]
+    notes += [
+        f"- {r['label']}: ended under load: {r['ended']}" for r in whole.values() if "ended" in r
     ]
     notes += [
         f"- {row['label']}: learned in {row['learn_seconds']:.0f} s"
@@ -68,10 +73,10 @@ def _format_cost(rows: dict[str, Any]) -> str:
                 f"{row['p50_ms']:.1f}",
                 f"{row['p99_ms']:.0f}",
                 f"{row['times']['kbops']:.2f}" if "kbops" in row["times"] else "",
-                *(f"{callers[c]['per_second']:.1f}" for c in ("1", "8", "32")),
-                f"{callers['32']['p99_ms']:.0f}",
+                *(f"{callers[c]['per_second']:.1f}" if c in callers else "-" for c in CALLERS),
+                f"{callers['32']['p99_ms']:.0f}" if "32" in callers else "-",
                 "" if ingest is None else f"{ingest:.0f}",
-                f"{row['megabytes']:.0f}",
+                f"{row['megabytes']:.0f}" if "megabytes" in row else "-",
                 f"{starts[len(starts) // 2]:.1f}",
             ]
         )

@@ -6,6 +6,7 @@ txtai embeds up to 512 word pieces of a text where sentence-transformers stops a
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ class TxtaiSystem:
     def __init__(self) -> None:
         self._embeddings: Any = None
         self._limit = DEPTH
+        self._lock = threading.Lock()
+        """Without it the process ends with a fault in sqlite3 at 8 callers (txtai 9.14.0)."""
         self._articles: list[str] = []
 
     def build(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +44,8 @@ class TxtaiSystem:
         self._embeddings.load(options["store"])
 
     def search(self, query: str) -> list[str]:
-        found = self._embeddings.search(query, self._limit)
+        with self._lock:
+            found = self._embeddings.search(query, self._limit)
         return first_articles(self._articles[int(hit["id"])] for hit in found)
 
     def processes(self) -> Sequence[int]:
