@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?=
 
-.PHONY: install demo test check soak bench clean
+PEERS := .venv-peers
+
+.PHONY: install demo test check soak bench bench-peers-install clean
 
 install: $(STAMP)
 
@@ -37,5 +39,9 @@ bench: install ## Benchmarks on public data: make bench DATA=/path/to/data
 	@if [ -n "$(DATA)" ]; then $(BIN)/python bench/thunderbird.py --data "$(DATA)"; \
 	else echo "no DATA=folder given: skipped the benchmarks on public data"; fi
 
+bench-peers-install: ## What bench/retrieval.py compares with, in an environment of its own.
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-peers.txt
+
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) $(PEERS) demo build *.egg-info

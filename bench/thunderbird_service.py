@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -44,14 +45,13 @@ class Product:
         """
         started = time.perf_counter()
         done = subprocess.run(
-            [*self._command(*arguments), "--json"],
-            capture_output=True, text=True, check=False, env=_environment(),
+            [*self.command(*arguments), "--json"],
+            capture_output=True, text=True, check=False, env=product_environment(),
         )  # fmt: skip
         seconds = time.perf_counter() - started
         name = f"kb {' '.join(arguments)}"
         if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise CommandError(f"{name}: exit {done.returncode}: {last}")
+            raise CommandError(f"{name}: exit {done.returncode}: {_last_words(done.stderr)}")
         try:
             return cast(dict[str, Any], json.loads(done.stdout)), seconds
         except ValueError as error:
@@ -65,12 +65,12 @@ class Product:
             CommandError: It ended, or was not ready in time.
         """
         answer, _ = self.run("keys", "create", "--role", "agent", "--audience", "public")
-        port = _free_port()
+        port = free_port()
         log_path = self.config.parent / "serve.log"
         with log_path.open("w", encoding="utf-8") as log:
-            command = self._command("serve", "--port", str(port), "--no-schedule")
+            command = self.command("serve", "--port", str(port), "--no-schedule")
             process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env=_environment()
+                command, stdout=log, stderr=subprocess.STDOUT, env=product_environment()
             )
             headers = {"Authorization": f"Bearer {answer['key']}"}
             base = f"http://127.0.0.1:{port}"
@@ -81,21 +81,27 @@ class Product:
                     _wait_until_ready(client, process, log_path)
                     yield client
             finally:
-                _stop(process)
+                stop(process)
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> list[str]:
         place = ["--config", str(self.config), "--now", self.now]
         return [sys.executable, "-m", "api.cli.main", *arguments, *place]
 
 
-def _environment() -> dict[str, str]:
+def _last_words(said: str) -> str:
+    """The last line that says something; usage errors come in a box."""
+    lines = [line.strip(" │") for line in said.splitlines()]
+    return next((line for line in reversed(lines) if re.search(r"\w", line)), "no reason given")
+
+
+def product_environment() -> dict[str, str]:
     """Without the KB_ variables of whoever runs the benchmark: only the work folder counts."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("KB_")}
     root = str(Path(__file__).resolve().parent.parent)
     return kept | {"PYTHONPATH": root}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -115,7 +121,7 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], lo
     raise CommandError(f"kb serve was not ready after {READY_SECONDS:.0f} s; see {log}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGINT)
