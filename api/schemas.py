@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kb.clock import format_instant
+from kb.context import Passage
 from kb.types import Document, Hit, Ruling, SearchRequest, SearchResponse, Version
 
 QUERY_CHARACTERS = 20_000
@@ -47,7 +48,7 @@ class SearchBody(Body):
 
 class ContextBody(Body):
     query: str = Field(min_length=1, max_length=QUERY_CHARACTERS)
-    token_budget: int = Field(default=2_000, ge=50, le=100_000)
+    token_budget: int = Field(default=2_000, ge=1, le=100_000)
     products: list[str] = Field(default_factory=list, max_length=50)
     regions: list[str] = Field(default_factory=list, max_length=50)
     customer: str | None = Field(default=None, max_length=80)
@@ -132,6 +133,18 @@ def hit_json(hit: Hit, *, explain: bool = False) -> dict[str, Any]:
     if explain:
         answer["why"] = hit.why
     return answer
+
+
+def passage_json(passage: Passage) -> dict[str, Any]:
+    """A passage of `POST /v1/context`: its best hit, with the section's text for the chunk's."""
+    return {
+        **hit_json(passage.hit),
+        "citation": passage.citation,
+        "tokens": passage.tokens,
+        "heading_path": list(passage.heading_path),
+        "text": passage.text,
+        "chunk_ids": list(passage.chunk_ids),
+    }
 
 
 def _ruling_json(ruling: Ruling, other: str) -> dict[str, Any]:

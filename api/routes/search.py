@@ -9,13 +9,15 @@ from fastapi import APIRouter
 
 from api.auth import AnyCaller, Kb
 from api.keys import Caller
-from api.schemas import ContextBody, OutcomeBody, SearchBody, hit_json, search_json
+from api.schemas import ContextBody, OutcomeBody, SearchBody, passage_json, search_json
 from api.wiring import Application
 from kb import searchlog
-from kb.context import pack_context
+from kb.context import join_passages, pack_context
 from kb.errors import UnavailableError
 from kb.retrieval.index import SEARCH_PATIENCE_MS
 from kb.retrieval.retriever import with_search_id
+from kb.section_reading import read_sections
+from kb.tokens import estimate_tokens
 from kb.types import SearchRequest, SearchResponse
 
 router = APIRouter(prefix="/v1", tags=["retrieval"])
@@ -56,7 +58,13 @@ def search(body: SearchBody, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
 
 @router.post("/context")
 def context(body: ContextBody, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
-    """Cited passages within a token budget, ready for a prompt."""
+    """Cited passages within a token budget, ready for a prompt.
+
+    `text` is the whole of them: a line that starts with "[n]" begins a passage, and bracketed
+    numbers inside passages are escaped ("\\[2]"), so that no text can pass for another citation.
+    Each passage's own `text` is as written. A budget too small for any gives an empty list and the
+    verdicts.
+    """
     request = SearchRequest(
         body.query,
         top_k=CONTEXT_HITS,
@@ -66,17 +74,34 @@ def context(body: ContextBody, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
         group_by="chunk",
     )
     response = search_and_log(kb, caller, request, body.conversation_id)
-    packed = pack_context(response.hits, body.token_budget)
+    authorities = kb.settings.hierarchy.authorities
+    with kb.database.read() as connection:
+        sections = read_sections(
+            connection,
+            [hit.chunk.document.document_id for hit in response.hits],
+            request,
+            caller.audience,
+            authorities,
+            now=kb.clock.now(),
+        )
+    packed = pack_context(
+        response.hits,
+        body.token_budget,
+        chunks_of=sections.chunks_of,
+        losing=sections.losing,
+        authorities=authorities,
+    )
+    text = join_passages(packed)
     return {
         "search_id": response.search_id,
         "answerable": response.answerable,
         "confidence": round(response.confidence, 4),
+        "calibration": response.calibration,
         "degraded": list(response.degraded),
-        "text": "\n\n".join(passage.text for passage in packed),
-        "tokens": sum(passage.tokens for passage in packed),
-        "passages": [
-            {"citation": p.citation, "tokens": p.tokens} | hit_json(p.hit) for p in packed
-        ],
+        "generation": response.generation,
+        "text": text,
+        "tokens": estimate_tokens(text),
+        "passages": [passage_json(passage) for passage in packed],
     }
 
 
