@@ -8,7 +8,7 @@ rule that fired and the dates of both sides. `kb.rulings` puts hits in the order
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kb.types import Document, Ruling
 
@@ -179,7 +179,11 @@ def _dates_of(document: Document) -> str:
         if said.effective_from is not None
         else f"text of {document.updated_at:%Y-%m-%d}"
     )
-    return since + (f" until {said.effective_until:%Y-%m-%d}" if said.effective_until else "")
+    if said.effective_until is None:
+        return since
+    # The end is the first moment it no longer holds: a day's rule ends at the next midnight.
+    last = said.effective_until - timedelta(microseconds=1)
+    return f"{since} until {last:%Y-%m-%d}"
 
 
 def _strength(document: Document, authorities: Sequence[str]) -> int:

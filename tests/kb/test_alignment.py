@@ -56,6 +56,8 @@ def test_values_of_every_kind_disagree(left: str, right: str, kind: str) -> None
         ("Repeat steps 8 and 9 to enable it.", "Repeat steps 4 and 5 to enable it."),
         ("The limit for calendar year 2018 is $18,000.", "The limit for calendar year 2019 is $18,500."),
         ("If the part isn't there, ask the desk.", "If the part isn't there or not approved, ask the desk."),
+        ("It is not so that guests never pay here.", "It is so that guests never, never do not pay here."),
+        ("Guests must report the loss of a key at once.", "Guests may replace the loss of a key at once."),
         ("The *do not* rule holds for all calls.", "The _do not_ rule holds for all calls."),
         ("Reset the router and wait 30 seconds.", "Guests sign in at the desk by 9 am."),
     ],

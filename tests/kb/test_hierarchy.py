@@ -199,7 +199,7 @@ def test_a_ruling_gives_the_dates_of_both_sides() -> None:
         products=("x",),
         approved_by="mia",
         effective_from=datetime(2026, 11, 1, tzinfo=UTC),
-        effective_until=datetime(2026, 12, 24, tzinfo=UTC),
+        effective_until=datetime(2026, 12, 25, tzinfo=UTC),
     )
     article = make_document("loser", updated_at=datetime(2025, 3, 2, tzinfo=UTC))
     ruling = rule_between(instruction, article, AUTHORITIES)

@@ -34,6 +34,12 @@ def test_a_chain_comes_out_strongest_first() -> None:
     assert order_by_rulings(["a", "x", "b", "c"], rulings) == ["c", "b", "a", "x"]
 
 
+def test_several_winners_over_one_come_in_their_own_order() -> None:
+    keys = ["lost", *(f"w{number}" for number in range(8))]
+    rulings = [to_ruling((key, "lost")) for key in reversed(keys[1:])]
+    assert order_by_rulings(keys, rulings) == [*keys[1:], "lost"]
+
+
 def test_in_a_circle_nobody_wins_and_relevance_decides() -> None:
     rulings = [to_ruling(("a", "b")), to_ruling(("b", "c")), to_ruling(("c", "a"))]
     assert order_by_rulings(["c", "a", "b"], [*rulings, to_ruling(("z", "c"))]) == ["c", "a", "b"]
