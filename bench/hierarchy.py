@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from hierarchy_data import PageVersion, StatementPair, find_data, read_pages, read_pairs
@@ -26,12 +27,14 @@ from hierarchy_worlds import stronger_id, weaker_id, write_config, write_worlds
 from sqlalchemy import Connection, select
 
 from api.wiring import Application
-from gaps.operating.conflict_check import check_conflicts
+from gaps.operating.conflict_check import build_statements, check_conflicts, find_conflicts
+from kb import vectors
 from kb.clock import FixedClock, parse_instant
 from kb.context import pack_context
 from kb.rulings import order_by_rulings
+from kb.statements import mask_values, split_sentences
 from kb.tables import conflicts, twins
-from kb.types import Audience, Hit, Ruling, SearchRequest
+from kb.types import Audience, Document, Hit, Metadata, Ruling, SearchRequest
 
 DAY = "2026-01-01"
 TOKEN_BUDGET = 2_000
@@ -82,7 +85,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     temporary = tempfile.TemporaryDirectory(prefix="kb-hierarchy-")
     with nullcontext(options.work) if options.work else temporary as work:
         outcomes = measure_pairs(pairs, others, Path(work).resolve(), show=options.show)
-    print_figures(outcomes)
     if options.json is not None:
         options.json.write_text(json.dumps([asdict(o) for o in outcomes], indent=1) + "\n")
     return 0
@@ -91,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure_pairs(
     pairs: Sequence[StatementPair], others: Sequence[PageVersion], work: Path, *, show: bool
 ) -> list[Outcome]:
-    """Every pair in a world of its versions, all pages beside it."""
+    """Every pair in a world of its versions with other pages beside it, then by itself."""
     outcomes: list[Outcome] = []
     application = Application.open(write_config(work), FixedClock(parse_instant(DAY)))
     try:
@@ -121,6 +123,9 @@ def measure_pairs(
             if show:
                 for pair, outcome in zip(shown, made, strict=True):
                     _show(pair, outcome)
+            print_figures(outcomes)
+            sys.stdout.flush()
+        print_statements(measure_statements(pairs, application))
     finally:
         application.close()
     return outcomes
@@ -156,12 +161,12 @@ def _measure(application: Application, pair: StatementPair, stored: _Stored) -> 
     served = application.retriever.search(
         SearchRequest(query, top_k=10), Audience.INTERNAL, vector=vector
     ).hits
-    ordered = order_hits(served, stored)
     everything = application.retriever.search(
         SearchRequest(query, top_k=50, include_overruled=True, group_by="chunk"),
         Audience.INTERNAL,
         vector=vector,
     ).hits
+    ordered = order_hits(everything, stored)
     why = any(
         hit.overruled_by is not None
         and hit.overruled_by.winner == winner
@@ -189,7 +194,10 @@ def question_of(pair: StatementPair) -> str:
 
 
 def order_hits(hits: Sequence[Hit], stored: _Stored) -> list[str]:
-    """Documents in the order in which rulings put their hits."""
+    """Documents in the order in which rulings put them, the overruled still among them.
+
+    Only then may the overruled passages be dropped: their place is what the winner takes.
+    """
     chunks = {hit.chunk.chunk_id: hit.chunk.document.document_id for hit in hits}
     rulings = [ruling for hit in hits for ruling in hit.overrules]
     rulings += [
@@ -215,6 +223,57 @@ def _show(pair: StatementPair, outcome: Outcome) -> None:
     if pair.half != "tune" or right:
         return
     print(f"  {outcome}\n    - {pair.old}\n    + {pair.new}")
+
+
+def measure_statements(pairs: Sequence[StatementPair], application: Application) -> list[Outcome]:
+    """What the conflict check says of two documents of one page that hold one statement each.
+
+    The hardest case for agreeing pairs: nothing but the statements tells the documents apart.
+    """
+    now = application.clock.now()
+    outcomes = []
+    texts = {
+        vectors.hash_text(text): text
+        for pair in pairs
+        for side in (pair.old, pair.new)
+        for text in (mask_values(s.text) for s in split_sentences(side))
+    }
+    vectors.embed_texts(application.database, application.encoder, texts)
+    for pair in pairs:
+        documents = [
+            (_to_document(weaker_id(pair.before), pair.before, "help_article", now), pair.old),
+            (_to_document(stronger_id(pair.after), pair.after, "policy", now), pair.new),
+        ]
+        held, statements = build_statements(
+            application.database, application.encoder, documents, now
+        )
+        found = find_conflicts(held, statements, application.settings.hierarchy.authorities)
+        flagged = bool(found)
+        outcomes.append(
+            Outcome(
+                pair.half, pair.verdict, pair.kind, flagged, flagged, flagged, flagged, not flagged
+            )
+        )
+    return outcomes
+
+
+def _to_document(document_id: str, page: PageVersion, authority: str, now: datetime) -> Document:
+    said = Metadata(page.title, Audience.PUBLIC, authority, "owner")
+    return Document(document_id, "help", f"{document_id}.md", said, 1, "", "", now)
+
+
+def print_statements(outcomes: Sequence[Outcome]) -> None:
+    """Flagged shares of statements by themselves."""
+    print("\nstatements by themselves")
+    for half in ("tune", "check", "both"):
+        mine = [o for o in outcomes if half in (o.half, "both")]
+        wrong = [o for o in mine if o.verdict == "conflict"]
+        fine = [o for o in mine if o.verdict == "agreeing"]
+        print(
+            f"  {half}: {len(wrong)} conflicts flagged {_share(o.flagged for o in wrong)}, without"
+            f" contacts {_share(o.flagged for o in wrong if o.kind != 'contact')};"
+            f" {len(fine)} agreeing flagged {_share(o.flagged for o in fine)}"
+        )
 
 
 def print_figures(outcomes: Sequence[Outcome]) -> None:

@@ -208,7 +208,8 @@ def _is_same_subject(statements: Statements, i: int, j: int, renamed: bool) -> b
     """Whether two sentences of the same wording are about one thing.
 
     Documents of one title may rename what they speak of; others may not, have to share telling
-    words, and no title, heading or name may tell them apart.
+    words, one of which stands in the title or a heading of each, and no number, heading or name
+    may tell them apart.
     """
     left, right = statements.owners[i], statements.owners[j]
     one, two = statements.said[i], statements.said[j]
@@ -219,7 +220,14 @@ def _is_same_subject(statements: Statements, i: int, j: int, renamed: bool) -> b
     titles = [statements.titles[place] for place in (left, right)]
     if _marks(titles[0]) != _marks(titles[1]):
         return False
-    return not (one.subject and two.subject) or bool(one.subject & two.subject)
+    if one.subject and two.subject and not one.subject & two.subject:
+        return False
+    # "There is a health center on the 3rd floor" is about whatever its page is about.
+    shared = one.words & two.words
+    return all(
+        shared & (content_words(title) | said.subject)
+        for title, said in zip(titles, (one, two), strict=True)
+    )
 
 
 def _marks(title: str) -> set[str]:

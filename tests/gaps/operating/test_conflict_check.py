@@ -121,6 +121,16 @@ def test_pages_whose_titles_number_them_are_about_different_things(desk: Desk) -
     assert rows_of(check(desk)) == {("a", "c")}
 
 
+def test_a_sentence_that_does_not_name_its_subject_is_about_its_page(desk: Desk) -> None:
+    centre = "There is a health center on the {} floor beside the large meeting rooms."
+    desk.add_article("a", centre.format("3rd"), title="Chicago")
+    desk.add_article("b", centre.format("first"), title="Washington", source="policies")
+    assert check(desk) == []
+    desk.add_article("a", centre.format("3rd"), title="Health center in Chicago")
+    desk.add_article("b", centre.format("first"), title="The health center", source="policies")
+    assert len(check(desk)) == 1
+
+
 def rows_of(found: list[FoundConflict]) -> set[tuple[str, str]]:
     return {(f.left.document_id, f.right.document_id) for f in found}
 
