@@ -56,6 +56,8 @@ class Outcome:
     """A stored conflict holds both statements."""
     winner_first: bool
     """The first hit, in the order in which rulings put hits, is the stronger page."""
+    winner_above: bool
+    """In that order the weaker page is not above the stronger one."""
     winner_first_as_served: bool
     loser_shown_why: bool
     """Asked for with the overruled, the weaker statement comes with the ruling on it."""
@@ -155,7 +157,7 @@ def _measure(application: Application, pair: StatementPair, stored: _Stored) -> 
         for won, lost in stored.statements.get((winner, loser), ())
     )
     if pair.verdict != "conflict":
-        return Outcome(pair.half, pair.verdict, pair.kind, flagged, True, True, True, False)
+        return Outcome(pair.half, pair.verdict, pair.kind, flagged, True, True, True, True, False)
     query = question_of(pair)
     vector = application.retriever.encode([query])[0]
     served = application.retriever.search(
@@ -182,6 +184,7 @@ def _measure(application: Application, pair: StatementPair, stored: _Stored) -> 
     return Outcome(
         pair.half, pair.verdict, pair.kind, flagged,
         bool(ordered) and ordered[0] == winner,
+        winner in ordered and loser not in ordered[: ordered.index(winner)],
         bool(served) and served[0].chunk.document.document_id == winner,
         why, packed,
     )  # fmt: skip
@@ -251,7 +254,15 @@ def measure_statements(pairs: Sequence[StatementPair], application: Application)
         flagged = bool(found)
         outcomes.append(
             Outcome(
-                pair.half, pair.verdict, pair.kind, flagged, flagged, flagged, flagged, not flagged
+                pair.half,
+                pair.verdict,
+                pair.kind,
+                flagged,
+                flagged,
+                flagged,
+                flagged,
+                flagged,
+                not flagged,
             )
         )
     return outcomes
@@ -290,7 +301,8 @@ def print_figures(outcomes: Sequence[Outcome]) -> None:
         ):
             print(
                 f"  {name} ({len(some)}): winner first {_share(o.winner_first for o in some)}"
-                f" (as served {_share(o.winner_first_as_served for o in some)}),"
+                f" (above the loser {_share(o.winner_above for o in some)}; first as served"
+                f" {_share(o.winner_first_as_served for o in some)}),"
                 f" flagged {_share(o.flagged for o in some)},"
                 f" reason shown {_share(o.loser_shown_why for o in some)},"
                 f" loser packed {_share(o.loser_packed for o in some)}"
@@ -305,7 +317,9 @@ def _share(values: Iterable[bool]) -> str:
         return "-"
     count, share, z = len(found), sum(found) / len(found), 1.96
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    spread = math.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
+    spread = (
+        z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
+    )
     return f"{share:.1%} [{middle - spread:.1%} {middle + spread:.1%}]"
 
 

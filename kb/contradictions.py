@@ -165,7 +165,8 @@ def _find_reworded(
     statements: Statements, near: Near
 ) -> list[tuple[int, int, float, Disagreement | None]]:
     """Pairs of the same wording, compared place by place; None where they agree."""
-    close = near[2] >= SAME_SENTENCE
+    titled = statements.entitled[statements.owners[near[0]], statements.owners[near[1]]]
+    close = (near[2] >= SAME_SENTENCE) | (titled >= SAME_TITLE)
     pairs = list(triples(keep_mutual(select_near(near, close), statements.owners)))
     partners: dict[tuple[int, int], int] = defaultdict(int)
     for i, j, _ in pairs:
