@@ -1,13 +1,14 @@
 """Which of two documents wins where they state different facts, and why; pure.
 
 Relevance decides what comes in, this decides what wins. The rules in order: validity, a fact
-about one customer, a manager's instruction, authority, scope, date, version.
+about one customer, a manager's instruction, authority, scope, date, version. A ruling names the
+rule that fired and the dates of both sides. `kb.rulings` puts hits in the order rulings demand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kb.types import Document, Ruling
 
@@ -22,10 +23,11 @@ def invalid_reason(
     superseded_by: Sequence[str] = (),
     products: Sequence[str] = (),
     regions: Sequence[str] = (),
+    plans: Sequence[str] = (),
 ) -> str | None:
     """Rule 1: why a document may not answer at this moment in this scope, or None.
 
-    A document that names no product or region is in every scope.
+    A document that names no product, region or plan is in every scope.
     """
     said = document.metadata
     if said.confidence_state == "archived":
@@ -40,6 +42,8 @@ def invalid_reason(
         return "about another product"
     if regions and said.regions and not set(regions) & set(said.regions):
         return "about another region"
+    if plans and said.plans and not set(plans) & set(said.plans):
+        return "about another plan"
     return None
 
 
@@ -88,12 +92,7 @@ def rule_between(
     if scopes[0] != scopes[1]:
         winner, loser = (left, right) if scopes[0] > scopes[1] else (right, left)
         return _ruling(winner, loser, "specific_scope", "it names the narrower scope")
-    dates = left.metadata.effective_from, right.metadata.effective_from
-    if dates[0] != dates[1] and dates[0] is not None and dates[1] is not None:
-        winner, loser = (left, right) if dates[0] > dates[1] else (right, left)
-        when = winner.metadata.effective_from
-        return _ruling(winner, loser, "later_date", f"it is effective since {when:%Y-%m-%d}")
-    return None
+    return _by_date(left, right)
 
 
 def _by_customer(
@@ -143,11 +142,48 @@ def _by_authority(
         return None
     winner, loser = (left, right) if strengths[0] < strengths[1] else (right, left)
     reason = f"{winner.metadata.authority} is stronger than {loser.metadata.authority}"
+    if winner.metadata.authority == MANAGER_INSTRUCTION:
+        reason += f", approved by {winner.metadata.approved_by}"
     return _ruling(winner, loser, "stronger_authority", reason)
 
 
+def _by_date(left: Document, right: Document) -> Ruling | None:
+    """The later effective date; where neither or both state the same one, the newer text.
+
+    One that states a date and one that does not cannot be told apart. Texts of one day are of one
+    age: the hour tells only in which order a sync read them.
+    """
+    dates = left.metadata.effective_from, right.metadata.effective_from
+    if (dates[0] is None) != (dates[1] is None):
+        return None
+    if dates[0] is not None and dates[1] is not None and dates[0] != dates[1]:
+        winner, loser = (left, right) if dates[0] > dates[1] else (right, left)
+        return _ruling(winner, loser, "later_date", "it came into force later")
+    written = left.updated_at.date(), right.updated_at.date()
+    if written[0] == written[1]:
+        return None
+    winner, loser = (left, right) if written[0] > written[1] else (right, left)
+    return _ruling(winner, loser, "newer_version", "its text is newer")
+
+
 def _ruling(winner: Document, loser: Document, rule: str, reason: str) -> Ruling:
-    return Ruling(winner.document_id, loser.document_id, rule, reason)
+    dates = f"{_dates_of(winner)} against {_dates_of(loser)}"
+    return Ruling(winner.document_id, loser.document_id, rule, f"{reason} ({dates})")
+
+
+def _dates_of(document: Document) -> str:
+    """From when and until when a document holds, or when it was written."""
+    said = document.metadata
+    since = (
+        f"in force since {said.effective_from:%Y-%m-%d}"
+        if said.effective_from is not None
+        else f"text of {document.updated_at:%Y-%m-%d}"
+    )
+    if said.effective_until is None:
+        return since
+    # The end is the first moment it no longer holds: a day's rule ends at the next midnight.
+    last = said.effective_until - timedelta(microseconds=1)
+    return f"{since} until {last:%Y-%m-%d}"
 
 
 def _strength(document: Document, authorities: Sequence[str]) -> int:
@@ -165,18 +201,48 @@ def find_superseded(documents: Sequence[Document], now: datetime) -> Mapping[str
     """Documents that an effective document says it replaces, with the ones that say so.
 
     A replacement counts from its own effective date on, and only from an authority's own
-    statement; a document cannot replace itself.
+    statement. Chains count whole: what replaces a document replaces what that one replaced, also
+    when the one between has been archived or has ended since. A document cannot replace itself,
+    and where some replace each other in a circle nobody is replaced within it.
     """
+    claims = {
+        d.document_id: tuple(dict.fromkeys(key for key in d.metadata.supersedes))
+        for d in documents
+        if not _is_pending(d, now)
+    }
+    reach = {key: _follow(claims, key) for key in claims}
     replaced: dict[str, list[str]] = {}
     for document in documents:
-        said = document.metadata
-        if said.effective_from is not None and now < said.effective_from:
+        key = document.document_id
+        if key not in claims or _is_over(document, now):
             continue
-        if said.effective_until is not None and said.effective_until <= now:
-            continue
-        if said.confidence_state in ("archived", "work_in_progress"):
-            continue
-        for older in said.supersedes:
-            if older != document.document_id:
-                replaced.setdefault(older, []).append(document.document_id)
+        for older in reach[key]:
+            if older != key and key not in reach.get(older, ()):
+                replaced.setdefault(older, []).append(key)
     return replaced
+
+
+def _is_pending(document: Document, now: datetime) -> bool:
+    """Not in force yet, so that nothing it says counts, not even as a link of a chain."""
+    said = document.metadata
+    if said.confidence_state == "work_in_progress":
+        return True
+    return said.effective_from is not None and now < said.effective_from
+
+
+def _is_over(document: Document, now: datetime) -> bool:
+    said = document.metadata
+    ended = said.effective_until is not None and said.effective_until <= now
+    return ended or said.confidence_state == "archived"
+
+
+def _follow(claims: Mapping[str, Sequence[str]], start: str) -> list[str]:
+    """Everything a document replaces, directly or through others, nearest first."""
+    found: dict[str, None] = {}
+    ahead = list(claims[start])
+    while ahead:
+        key = ahead.pop(0)
+        if key not in found:
+            found[key] = None
+            ahead.extend(claims.get(key, ()))
+    return list(found)

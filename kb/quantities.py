@@ -77,9 +77,11 @@ _COUNT = re.compile(
     r"|users?|members?|rooms?|receipts?|copies|times|people|persons|units|pages|tickets)\b",
     re.IGNORECASE,
 )
-_MONTHS = "january february march april may june july august september october november december"
+MONTHS = tuple(
+    "january february march april may june july august september october november december".split()
+)
 _DATE_WORDS = re.compile(
-    rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<month>{_MONTHS.replace(' ', '|')})"
+    rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<month>{'|'.join(MONTHS)})"
     r"\s+(?P<year>\d{4})\b",
     re.IGNORECASE,
 )
@@ -119,7 +121,7 @@ def extract_slots(sentence: str) -> list[Slot]:
 def _dates(text: str) -> Iterator[Slot]:
     for match in [*_DATE_WORDS.finditer(text), *_DATE_ISO.finditer(text)]:
         month = match.group("month").lower()
-        number = int(month) if month.isdigit() else _MONTHS.split().index(month) + 1
+        number = int(month) if month.isdigit() else MONTHS.index(month) + 1
         try:
             day = date(int(match.group("year")), number, int(match.group("day"))).toordinal()
         except ValueError:

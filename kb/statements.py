@@ -160,6 +160,7 @@ def find_disagreement(left: str, right: str) -> Disagreement | None:
     Values: a unit both state, with no value of one within a range of the other, where neither
     states a second, agreeing value. Polarity: nearly the same words, one of them denied.
     """
+    left, right = plain_text(left), plain_text(right)
     ours, theirs = extract_slots(left), extract_slots(right)
     units = {slot.unit for slot in ours} & {slot.unit for slot in theirs}
     # "It cannot use 5 GHz" and "it uses 2.4 GHz" agree: what one denies the other need not state.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.default import DefaultExecutionContext
 
 metadata = MetaData(
     naming_convention={
@@ -160,15 +162,37 @@ index_state = Table(
     Column("last_seq", Integer, nullable=False),
 )
 
+
+def hash_statements(winner_statement: str, loser_statement: str) -> str:
+    return hashlib.sha256(f"{winner_statement}\n{loser_statement}".encode()).hexdigest()
+
+
+def _hash_of_row(context: DefaultExecutionContext) -> str:
+    row: dict[str, str] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return hash_statements(row["winner_statement"], row["loser_statement"])
+
+
 conflicts = Table(
     "conflicts",
     metadata,
     Column("winner_id", ForeignKey("documents.id"), primary_key=True),
     Column("loser_id", ForeignKey("documents.id"), primary_key=True),
+    Column("statement_hash", String(64), primary_key=True, default=_hash_of_row),
     Column("winner_version", Integer, nullable=False),
     Column("loser_version", Integer, nullable=False),
     Column("winner_statement", Text, nullable=False),
     Column("loser_statement", Text, nullable=False),
+    Column("similarity", Float, nullable=False),
+    Column("found_at", Instant, nullable=False),
+)
+
+twins = Table(
+    "twins",
+    metadata,
+    Column("stronger_chunk", String(64), primary_key=True),
+    Column("weaker_chunk", String(64), primary_key=True),
+    Column("stronger_id", ForeignKey("documents.id"), nullable=False),
+    Column("weaker_id", ForeignKey("documents.id"), nullable=False),
     Column("similarity", Float, nullable=False),
     Column("found_at", Instant, nullable=False),
 )

@@ -136,7 +136,9 @@ def _read_contradicting(connection: Connection, document: Document) -> list[str]
     """Stronger documents found to state other facts than this version."""
     return list(
         connection.execute(
-            select(conflicts.c.winner_id).where(
+            select(conflicts.c.winner_id)
+            .distinct()
+            .where(
                 conflicts.c.loser_id == document.document_id,
                 conflicts.c.loser_version == document.version,
             )

@@ -82,7 +82,9 @@ def _to_facts(document: Document, text: str, authorities: Sequence[str]) -> Docu
 
 def _read_disputes(connection: Connection, current: Mapping[str, Document]) -> tuple[Dispute, ...]:
     """Conflicts between the versions that are served now."""
-    rows = connection.execute(select(conflicts).order_by(conflicts.c.winner_id))
+    rows = connection.execute(
+        select(conflicts).order_by(conflicts.c.winner_id, conflicts.c.similarity.desc())
+    )
     return tuple(
         Dispute(row.winner_id, row.loser_id, row.winner_statement, row.loser_statement)
         for row in rows

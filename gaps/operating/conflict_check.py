@@ -1,43 +1,33 @@
 """Which documents state different facts about the same thing, statement by statement.
 
-Embeddings align, symbols decide (`kb.statements`). The thresholds were set on content/ (155
-documents, 473 sentences with values, MiniLM): they find its four planted conflicts with one false
-pair. Aligned sentences of two authors lie at 0.56 to 0.78 there, far below the 0.97 of an edited
-copy, so the cosine alone cannot separate them: how near the *documents* are, and how many telling
-words the sentences share, decide with it. Precise before exhaustive: a false conflict costs an
-owner's time and takes a true passage out of answers.
+Reads what holds, embeds its sentences once, lets `kb.contradictions` find what cannot both be
+true, and stores it with the ruling; also which passages of two authorities say the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from kb import articles, audit, vectors
+from kb.contradictions import Said, Statements, find_contradictions, read_said, triples
 from kb.database import Database
 from kb.hierarchy import find_superseded, invalid_reason, rule_between
+from kb.neighbours import find_near
 from kb.ports import Encoder, Vectors
-from kb.quantities import extract_slots
-from kb.statements import content_words, find_disagreement, mask_values, split_sentences
-from kb.tables import conflicts
+from kb.statements import mask_values, split_sentences
+from kb.tables import chunks, conflicts, twins
 from kb.types import Audience, Document, Ruling
 
-RELATED_DOCUMENTS = 0.60
-"""Cosine of two documents' mean sentence below which their sentences are not compared."""
-SAME_SENTENCE = 0.80
-"""Masked cosine from which on two sentences of related documents are one statement."""
-SAME_TOPIC_DOCUMENTS, SAME_TOPIC_SENTENCE = 0.70, 0.62
-"""Together, with shared telling words: two authors on one rule."""
-TWIN_DOCUMENTS, TWIN_SENTENCE = 0.85, 0.50
-"""Documents that tell the same thing throughout: their aligned values need no shared words."""
-MIN_SHARED_WORDS = 2
-IGNORED_UNITS = frozenset({"date"})
-"""Dates differ between documents because their documents do; only values are compared."""
+TWIN_PASSAGE = 0.90
+"""Cosine of two passages from which on they say the same."""
+MAX_PER_PAIR = 20
+"""Two documents that disagree in more statements are a matter of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +46,14 @@ class FoundConflict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    text: str
-    vector: Vectors
-    words: frozenset[str]
+class FoundTwins:
+    """Two passages that say nearly the same, of sources of different authority."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Stated:
-    document: Document
-    centre: Vectors
-    sentences: tuple[_Said, ...]
-    """Only those that state a value."""
+    stronger: Document
+    weaker: Document
+    stronger_chunk: str
+    weaker_chunk: str
+    similarity: float
 
 
 def check_conflicts(
@@ -89,20 +75,18 @@ def check_conflicts(
     """
     with database.read() as connection:
         texts = _read_valid(connection, now)
-    stated = _embed(database, encoder, texts)
-    replaced_for = _read_replaced([document for document, _ in texts], now)
-    found = []
-    for left, right in combinations(stated, 2):
-        if _is_replaced(left.document, right.document, replaced_for):
-            continue
-        conflict = find_conflict(left, right, authorities)
-        if conflict is not None:
-            found.append(conflict)
+    documents, statements = build_statements(database, encoder, texts, now)
+    found = find_conflicts(documents, statements, authorities)
+    with database.read() as connection:
+        alike = find_twins(connection, documents, statements.related, authorities, encoder.recipe)
     with database.write() as connection:
         _replace_rows(connection, found, now)
+        _replace_twins(connection, alike, now)
         audit.write_entry(
             connection, at=now, actor="kbops", action="conflicts.check", subject="documents",
-            details={"compared": len(stated), "found": len(found)},
+            details={
+                "compared": len(documents), "found": len(found), "twins": len(alike),
+            },
         )  # fmt: skip
     return found
 
@@ -135,112 +119,84 @@ def _is_replaced(left: Document, right: Document, replaced_for: Mapping[str, Aud
     return any(audience is not None and reader.may_read(audience) for audience in found)
 
 
-def _embed(
-    database: Database, encoder: Encoder, documents: Sequence[tuple[Document, str]]
-) -> list[_Stated]:
-    split: list[tuple[Document, list[str]]] = []
+def build_statements(
+    database: Database,
+    encoder: Encoder,
+    documents: Sequence[tuple[Document, str]],
+    now: datetime,
+) -> tuple[list[Document], Statements]:
+    """Sentences of documents with their vectors, and the documents that have any."""
+    held: list[tuple[Document, list[Said], list[str]]] = []
     wanted: dict[str, str] = {}
     for document, markdown in documents:
         # A table row names its subject in other cells than its value.
-        sentences = [s.text for s in split_sentences(markdown) if not s.text.startswith("|")]
-        split.append((document, sentences))
-        for text in [document.metadata.title, *map(mask_values, sentences)]:
+        found = [s for s in split_sentences(markdown) if not s.text.startswith("|")]
+        if not found:
+            continue
+        masked = [mask_values(s.text) for s in found]
+        held.append((document, [read_said(s.text, s.heading_path) for s in found], masked))
+        for text in [document.metadata.title, *masked]:
             wanted[vectors.hash_text(text)] = text
-    found, _ = vectors.embed_texts(database, encoder, wanted)
+    stored, _ = vectors.embed_texts(database, encoder, wanted)
 
-    def vector(text: str) -> Vectors:
-        return found[vectors.hash_text(text)]
+    def stack(texts: Iterable[str]) -> Vectors:
+        rows = [stored[vectors.hash_text(text)] for text in texts]
+        return np.stack(rows) if rows else np.zeros((0, encoder.dimensions), np.float32)
 
-    stated = []
-    for document, sentences in split:
-        if not sentences:
-            continue
-        centre = np.mean([vector(mask_values(s)) for s in sentences], axis=0)
-        centre = centre + 0.5 * vector(document.metadata.title)
-        said = tuple(
-            _Said(text, vector(mask_values(text)), frozenset(telling_words(text)))
-            for text in sentences
-            if any(slot.unit not in IGNORED_UNITS for slot in extract_slots(text))
-        )
-        stated.append(_Stated(document, centre / np.linalg.norm(centre), said))
-    return stated
-
-
-_UNIT_WORDS = frozenset(
-    "day week month year hour minute second working business euro eur gbp usd percent character"
-    " time people unit least most within about up than more less one two three four five six seven"
-    " eight nine ten twelve".split()
-)
+    titles = stack(document.metadata.title for document, _, _ in held)
+    centres = np.zeros_like(titles)
+    for place, (_, _, masked) in enumerate(held):
+        centres[place] = stack(masked).mean(axis=0) + 0.5 * titles[place]
+    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-9)
+    compared = [document for document, _, _ in held]
+    return compared, Statements(
+        said=tuple(s for _, said, _ in held for s in said),
+        owners=np.repeat(np.arange(len(held)), [len(said) for _, said, _ in held]),
+        vectors=stack(text for _, _, masked in held for text in masked),
+        titles=tuple(document.metadata.title for document in compared),
+        related=_close_to_others(centres @ centres.T, compared, now),
+        entitled=titles @ titles.T,
+    )
 
 
-def telling_words(sentence: str) -> set[str]:
-    """Content words that are neither a number nor a unit: what a value is about."""
-    return {
-        word
-        for word in content_words(sentence)
-        if word not in _UNIT_WORDS and word.rstrip("s") not in _UNIT_WORDS
-    }
+def _close_to_others(related: Vectors, documents: Sequence[Document], now: datetime) -> Vectors:
+    """The same with -1 where no one reader sees both, scopes are apart or one is replaced."""
+    replaced_for = _read_replaced(documents, now)
+    related = np.array(related, np.float32)
+    for i, left in enumerate(documents):
+        for j in range(i + 1, len(documents)):
+            right = documents[j]
+            if (
+                not _readable_together(left, right)
+                or not _same_scope(left, right)
+                or _is_replaced(left, right, replaced_for)
+            ):
+                related[i, j] = related[j, i] = -1.0
+    return related
 
 
-def find_conflict(
-    left: _Stated, right: _Stated, authorities: Sequence[str]
-) -> FoundConflict | None:
-    """The clearest contradiction between two documents, or None."""
-    if not _readable_together(left.document, right.document):
-        return None
-    if not _same_scope(left.document, right.document):
-        return None
-    related = float(left.centre @ right.centre)
-    if related < RELATED_DOCUMENTS or not left.sentences or not right.sentences:
-        return None
-    similar = _comparable(left.sentences, right.sentences)
-    best: FoundConflict | None = None
-    for i, j in zip(*np.nonzero(similar > 0), strict=True):
-        value = float(similar[i, j])
-        # Only each other's nearest can be the same statement.
-        if value < similar[i].max() or value < similar[:, j].max():
-            continue
-        ours, theirs = left.sentences[i], right.sentences[j]
-        if not is_same_statement(related, value, len(ours.words & theirs.words)):
-            continue
-        found = find_disagreement(ours.text, theirs.text)
-        if found is None or found.unit in IGNORED_UNITS:
-            continue
-        if best is None or value > best.similarity:
-            ruling = rule_between(left.document, right.document, authorities)
-            best = FoundConflict(
-                left.document, right.document, ours.text, theirs.text, found.left, found.right,
-                value, ruling,
-            )  # fmt: skip
-    return best
-
-
-def is_same_statement(documents: float, sentences: float, shared_words: int) -> bool:
-    """Whether two sentences of two documents speak of one thing.
-
-    Args:
-        documents: Cosine of the documents.
-        sentences: Cosine of the sentences, values masked.
-        shared_words: Telling words in common.
-    """
-    if documents >= TWIN_DOCUMENTS and sentences >= TWIN_SENTENCE:
-        return True
-    if shared_words < MIN_SHARED_WORDS:
-        return False
-    if documents >= RELATED_DOCUMENTS and sentences >= SAME_SENTENCE:
-        return True
-    return documents >= SAME_TOPIC_DOCUMENTS and sentences >= SAME_TOPIC_SENTENCE
-
-
-def _comparable(left: Sequence[_Said], right: Sequence[_Said]) -> Vectors:
-    """Masked cosines where both state a value of one unit, else 0."""
-    similar = np.stack([s.vector for s in left]) @ np.stack([s.vector for s in right]).T
-    units = [[{x.unit for x in extract_slots(s.text)} for s in side] for side in (left, right)]
-    for i, ours in enumerate(units[0]):
-        for j, theirs in enumerate(units[1]):
-            if not ours & theirs - IGNORED_UNITS:
-                similar[i, j] = 0.0
-    return np.asarray(similar, np.float32)
+def find_conflicts(
+    documents: Sequence[Document], statements: Statements, authorities: Sequence[str]
+) -> list[FoundConflict]:
+    """Every contradiction with its ruling, by documents; of two documents the clearest first."""
+    found: dict[tuple[int, int], list[FoundConflict]] = defaultdict(list)
+    for seen in find_contradictions(statements):
+        places = int(statements.owners[seen.left]), int(statements.owners[seen.right])
+        left, right = documents[places[0]], documents[places[1]]
+        found[places].append(
+            FoundConflict(
+                left, right, statements.said[seen.left].text, statements.said[seen.right].text,
+                seen.disagreement.left, seen.disagreement.right, seen.similarity,
+                rule_between(left, right, authorities),
+            )
+        )  # fmt: skip
+    return [
+        conflict
+        for places in sorted(found)
+        for conflict in sorted(found[places], key=lambda c: (-c.similarity, c.left_statement))[
+            :MAX_PER_PAIR
+        ]
+    ]
 
 
 def _readable_together(left: Document, right: Document) -> bool:
@@ -256,21 +212,86 @@ def _same_scope(left: Document, right: Document) -> bool:
     return all(not a or not b or set(a) & set(b) for a, b in pairs)
 
 
+def find_twins(
+    connection: Connection,
+    documents: Sequence[Document],
+    related: Vectors,
+    authorities: Sequence[str],
+    recipe: str,
+) -> list[FoundTwins]:
+    """Near-identical passages of documents whose authority differs, stronger side first.
+
+    They state one matter without a value in which they part, so relevance cannot tell them
+    apart: the stronger authority is to be quoted.
+    """
+    places = {d.document_id: place for place, d in enumerate(documents)}
+    rows = [
+        row
+        for row in connection.execute(
+            select(chunks.c.id, chunks.c.document_id, chunks.c.content_hash)
+            .where(chunks.c.live)
+            .order_by(chunks.c.id)
+        )
+        if row.document_id in places
+    ]
+    stored = vectors.read_embeddings(connection, recipe, [row.content_hash for row in rows])
+    held = sorted(
+        (row for row in rows if row.content_hash in stored),
+        key=lambda row: (places[row.document_id], row.id),
+    )
+    if not held:
+        return []
+    owners = np.asarray([places[row.document_id] for row in held], np.int64)
+    matrix = np.stack([stored[row.content_hash] for row in held])
+    found = []
+    for i, j, cosine in triples(find_near(matrix, owners, related, ((0.0, TWIN_PASSAGE),))):
+        left, right = documents[owners[i]], documents[owners[j]]
+        ruling = rule_between(left, right, authorities)
+        if ruling is None or ruling.rule != "stronger_authority":
+            continue
+        if ruling.winner == left.document_id:
+            found.append(FoundTwins(left, right, held[i].id, held[j].id, cosine))
+        else:
+            found.append(FoundTwins(right, left, held[j].id, held[i].id, cosine))
+    return found
+
+
 def _replace_rows(connection: Connection, found: Sequence[FoundConflict], now: datetime) -> None:
     articles.next_sequence(connection)
     connection.execute(delete(conflicts))
-    rows: dict[tuple[str, str], Mapping[str, object]] = {}
+    rows: dict[tuple[object, ...], Mapping[str, object]] = {}
     for conflict in found:
         swapped = (
             conflict.ruling is not None and conflict.ruling.winner == conflict.right.document_id
         )
-        row = _row(conflict, swapped, now)
-        rows[str(row["winner_id"]), str(row["loser_id"])] = row
-        if conflict.ruling is None:
-            other = _row(conflict, not swapped, now)
-            rows[str(other["winner_id"]), str(other["loser_id"])] = other
+        sides = [swapped] if conflict.ruling is not None else [swapped, not swapped]
+        for side in sides:
+            row = _row(conflict, side, now)
+            rows[tuple(row[name] for name in _KEY)] = row
     if rows:
         connection.execute(insert(conflicts), list(rows.values()))
+
+
+_KEY = ("winner_id", "loser_id", "winner_statement", "loser_statement")
+
+
+def _replace_twins(connection: Connection, found: Sequence[FoundTwins], now: datetime) -> None:
+    connection.execute(delete(twins))
+    if found:
+        connection.execute(
+            insert(twins),
+            [
+                {
+                    "stronger_chunk": t.stronger_chunk,
+                    "weaker_chunk": t.weaker_chunk,
+                    "stronger_id": t.stronger.document_id,
+                    "weaker_id": t.weaker.document_id,
+                    "similarity": t.similarity,
+                    "found_at": now,
+                }
+                for t in found
+            ],
+        )
 
 
 def _row(conflict: FoundConflict, swapped: bool, now: datetime) -> dict[str, object]:

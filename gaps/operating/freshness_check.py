@@ -112,11 +112,13 @@ def _read_known(
     with_links = [t for found in linked.values() for t in found]
     failed = sum(has_failed(t) for t in with_links)
     lost: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
-    rows = connection.execute(select(conflicts)).all()
-    pairs = {(r.winner_id, r.loser_id) for r in rows}
+    rows = connection.execute(select(conflicts).order_by(conflicts.c.similarity.desc())).all()
+    pairs: dict[tuple[str, str], str] = {}
     for row in rows:
-        tie = (row.loser_id, row.winner_id) in pairs
-        lost[row.loser_id].append((row.winner_id, row.winner_statement, tie))
+        # Two documents that disagree in several statements are one reason, not several.
+        pairs.setdefault((row.winner_id, row.loser_id), row.winner_statement)
+    for (winner, loser), statement in pairs.items():
+        lost[loser].append((winner, statement, (loser, winner) in pairs))
     return KnownSignals(
         superseded=find_superseded(documents, now),
         intervals={

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from gaps.drafting.writing.evidence import origin_of, usable_texts
 from gaps.finding.coverage import has_failed
-from gaps.operating.conflict_check import telling_words
 from gaps.types import Ticket
+from kb.contradictions import telling_words
 from kb.freshness import DEFAULT_REVIEW_DAYS
 from kb.quantities import extract_slots
 from kb.statements import find_disagreement, split_sentences

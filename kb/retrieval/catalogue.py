@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Row, Text, cast, select
 
 from kb import articles, lexical
-from kb.tables import chunks, conflicts, documents, freshness_verdicts, sources, versions
+from kb.tables import chunks, conflicts, documents, freshness_verdicts, sources, twins, versions
 from kb.types import Audience, Document, StoredChunk
 
 OWN_SIGNALS = ("age", "ends_soon", "tickets", "resolution_value")
@@ -32,6 +32,8 @@ class Catalogue:
     superseding: tuple[Document, ...]
     conflicts: dict[str, list[Row[tuple[object, ...]]]]
     """Recorded disagreements by the winner's id."""
+    twins: dict[str, list[Row[tuple[object, ...]]]]
+    """Passages of two authorities that say nearly the same, by the weaker one's chunk id."""
     reports: dict[tuple[str, int], str]
     """What tickets say against a version, where that makes it stale."""
     intervals: dict[str, int]
@@ -106,12 +108,16 @@ def read_catalogue(connection: Connection) -> Catalogue:
     disagreements: dict[str, list[Row[tuple[object, ...]]]] = {}
     for row in connection.execute(select(conflicts)):
         disagreements.setdefault(row.winner_id, []).append(row)
+    alike: dict[str, list[Row[tuple[object, ...]]]] = {}
+    for row in connection.execute(select(twins)):
+        alike.setdefault(row.weaker_chunk, []).append(row)
     return Catalogue(
         documents=known,
         ids_by_number={row.number: row.id for row in numbers},
         owners={row.id: row.document_id for row in owners},
         superseding=tuple(d for d in known.values() if d.metadata.supersedes),
         conflicts=disagreements,
+        twins=alike,
         reports=_read_reports(connection),
         intervals=_read_intervals(connection),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from kb.fusion import Fused
 from kb.hierarchy import rule_between, unverified_reason
 from kb.retrieval.candidates import Candidates, passages_to_read
 from kb.retrieval.catalogue import Catalogue
+from kb.rulings import order_by_rulings
 from kb.types import Audience, Document, Hit, Ruling, SearchRequest, StoredChunk
 
 RULED_DOCUMENTS = 30
@@ -55,6 +56,62 @@ def rule_documents(
                 statement = row.winner_statement if swapped else row.loser_statement
                 rulings.append((ruling, statement))
     return rulings
+
+
+def order_ruled(
+    connection: Connection,
+    catalogue: Catalogue,
+    asked: Inquiry,
+    ranked: Sequence[Fused],
+    candidates: Candidates,
+    rulings: Sequence[tuple[Ruling, str]],
+    authorities: Sequence[str],
+) -> list[Fused]:
+    """The ranking with winners above those they beat on what is asked.
+
+    A ruling moves documents only where the loser's best passage is the one that lost: a page is
+    not behind another for a number that nobody asked about. The better place brings the score.
+    """
+    top = [fused.key for fused in ranked[:RULED_DOCUMENTS]]
+    best = {key: candidates.chunks[key][0] for key in top if candidates.chunks.get(key)}
+    moving = [
+        ruling
+        for ruling in _rule_twins(catalogue, asked, best, candidates, authorities)
+        if ruling.winner in best
+    ]
+    wanted = [best[ruling.loser] for ruling, _ in rulings if ruling.loser in best]
+    read = catalogue.read_passages(connection, wanted, asked.audience)
+    for ruling, statement in rulings:
+        passage = read.get(best.get(ruling.loser, ""))
+        if passage is not None and statement in passage.text:
+            moving.append(ruling)
+    if not moving:
+        return list(ranked)
+    known = {fused.key: fused for fused in ranked}
+    ordered = [known[key] for key in order_by_rulings([f.key for f in ranked], moving)]
+    scores = [fused.score for fused in ordered]
+    for place in range(len(scores) - 2, -1, -1):
+        scores[place] = max(scores[place], scores[place + 1])
+    return [replace(fused, score=score) for fused, score in zip(ordered, scores, strict=True)]
+
+
+def _rule_twins(
+    catalogue: Catalogue,
+    asked: Inquiry,
+    best: Mapping[str, str],
+    candidates: Candidates,
+    authorities: Sequence[str],
+) -> list[Ruling]:
+    found = []
+    for key, chunk_id in best.items():
+        for row in catalogue.twins.get(chunk_id, ()):
+            if row.stronger_id not in candidates.documents:
+                continue
+            left, right = candidates.documents[row.stronger_id], candidates.documents[key]
+            ruling = rule_between(left, right, authorities, customer=asked.request.customer)
+            if ruling is not None and ruling.loser == key:
+                found.append(ruling)
+    return found
 
 
 def build_hits(

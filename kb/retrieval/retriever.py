@@ -23,7 +23,7 @@ from kb.learning.precedents import Evidence, Precedents
 from kb.ports import Clock, Encoder, Vectors
 from kb.retrieval.candidates import Candidates, collect_candidates
 from kb.retrieval.features import confidence_features
-from kb.retrieval.hits import Inquiry, build_hits, rule_documents
+from kb.retrieval.hits import Inquiry, build_hits, order_ruled, rule_documents
 from kb.retrieval.index import IndexView, SearchIndex, read_state
 from kb.retrieval.learned_ranking import Shown, rank_learned, read_shown
 from kb.types import Audience, Document, SearchRequest, SearchResponse
@@ -203,6 +203,9 @@ class Retriever:
         request, ranked, candidates = asked.request, ranking.ranked, ranking.candidates
         rulings = rule_documents(
             view.catalogue, ranked, candidates.documents, self._rules.authorities, request.customer
+        )
+        ranked = order_ruled(
+            connection, view.catalogue, asked, ranked, candidates, rulings, self._rules.authorities
         )
         hits = build_hits(connection, view.catalogue, asked, ranked, candidates, rulings)
         features = confidence_features(

@@ -18,6 +18,8 @@ CUSTOMERS = st.sampled_from([None, None, "acme", "bolt"])
 LIMITS = st.sampled_from([(), (), ("x",), ("y",)])
 DAYS = st.sampled_from([None, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)])
 
+WRITTEN = st.sampled_from([NOW, NOW - timedelta(hours=5), NOW - timedelta(days=40)])
+
 
 @st.composite
 def documents(draw: Any, count: int) -> list[Document]:
@@ -29,6 +31,7 @@ def documents(draw: Any, count: int) -> list[Document]:
             products=draw(LIMITS),
             regions=draw(LIMITS),
             approved_by=draw(st.sampled_from([None, "mia"])),
+            updated_at=draw(WRITTEN),
             effective_from=draw(DAYS),
             effective_until=draw(st.sampled_from([None, NOW + timedelta(days=30)])),
         )
@@ -135,6 +138,20 @@ RULES: list[tuple[str, dict[str, Any], dict[str, Any], str | None, str | None]] 
         None,
         "later_date",
     ),
+    (
+        "the newer text, neither dated",
+        {"updated_at": NOW},
+        {"updated_at": NOW - timedelta(days=1)},
+        None,
+        "newer_version",
+    ),
+    (
+        "the newer text of two of one date",
+        {"updated_at": NOW, "effective_from": datetime(2026, 1, 1, tzinfo=UTC)},
+        {"updated_at": NOW - timedelta(days=9), "effective_from": datetime(2026, 1, 1, tzinfo=UTC)},
+        None,
+        "newer_version",
+    ),
 ]
 
 
@@ -153,7 +170,8 @@ def test_each_rule_decides_its_case(
 
 TIES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("nothing tells them apart", {}, {}),
-    ("only one says from when", {"effective_from": NOW}, {}),
+    ("only one says from when", {"effective_from": NOW, "updated_at": NOW - timedelta(days=9)}, {}),
+    ("two texts of one day", {"updated_at": NOW - timedelta(hours=2)}, {}),
     (
         "two notes about two customers, nobody named",
         {"authority": "crm_note", "customer": "acme", "effective_from": NOW},
@@ -174,6 +192,24 @@ def test_on_a_tie_nobody_wins(left: dict[str, Any], right: dict[str, Any]) -> No
     )
 
 
+def test_a_ruling_gives_the_dates_of_both_sides() -> None:
+    instruction = make_document(
+        "winner",
+        authority="manager_instruction",
+        products=("x",),
+        approved_by="mia",
+        effective_from=datetime(2026, 11, 1, tzinfo=UTC),
+        effective_until=datetime(2026, 12, 25, tzinfo=UTC),
+    )
+    article = make_document("loser", updated_at=datetime(2025, 3, 2, tzinfo=UTC))
+    ruling = rule_between(instruction, article, AUTHORITIES)
+    assert ruling is not None
+    assert ruling.reason == (
+        "manager_instruction is stronger than help_article, approved by mia (in force since "
+        "2026-11-01 until 2026-12-24 against text of 2025-03-02)"
+    )
+
+
 def test_a_note_about_a_customer_beats_other_texts_about_that_customer() -> None:
     note = make_document("note", authority="crm_note", customer="acme")
     policy = make_document("policy", authority="policy", customer="acme")
@@ -189,6 +225,8 @@ def test_a_note_about_a_customer_beats_other_texts_about_that_customer() -> None
         ({"effective_until": NOW}, "ended on 2026-11-21"),
         ({"products": ("router",)}, "about another product"),
         ({"regions": ("emea",)}, "about another region"),
+        ({"plans": ("team",)}, "about another plan"),
+        ({"plans": ("team", "solo")}, None),
         ({"effective_from": NOW}, None),
         ({"effective_until": NOW + timedelta(seconds=1)}, None),
         ({"products": ("router", "phone")}, None),
@@ -197,7 +235,8 @@ def test_a_note_about_a_customer_beats_other_texts_about_that_customer() -> None
 def test_what_may_not_answer_says_why(said: dict[str, Any], reason: str | None) -> None:
     products = ("phone",)
     document = make_document(**said)
-    assert invalid_reason(document, NOW, products=products, regions=("apac",)) == reason
+    found = invalid_reason(document, NOW, products=products, regions=("apac",), plans=("solo",))
+    assert found == reason
 
 
 def test_a_document_without_scope_is_in_every_scope_and_a_question_without_one_asks_all() -> None:
@@ -224,3 +263,31 @@ def test_a_replacement_counts_only_while_it_is_in_force_itself() -> None:
     ]  # fmt: skip
     assert find_superseded(found, NOW) == {"old": ["now"]}
     assert find_superseded(found, later) == {"old": ["now", "soon"]}
+
+
+def test_a_chain_of_replacements_holds_when_its_middle_is_gone() -> None:
+    chain = [
+        make_document("new", supersedes=("middle",)),
+        make_document("middle", supersedes=("old",), confidence_state=ConfidenceState.ARCHIVED),
+    ]
+    assert find_superseded(chain, NOW) == {"middle": ["new"], "old": ["new"]}
+    ended = [chain[0], make_document("middle", supersedes=("old",), effective_until=NOW)]
+    assert find_superseded(ended, NOW) == {"middle": ["new"], "old": ["new"]}
+
+
+def test_a_link_not_in_force_yet_breaks_the_chain() -> None:
+    chain = [
+        make_document("new", supersedes=("middle",)),
+        make_document("middle", supersedes=("old",), effective_from=NOW + timedelta(days=1)),
+    ]
+    assert find_superseded(chain, NOW) == {"middle": ["new"]}
+
+
+def test_documents_that_replace_each_other_all_stay() -> None:
+    circle = [
+        make_document("a", supersedes=("b",)),
+        make_document("b", supersedes=("c",)),
+        make_document("c", supersedes=("a", "old")),
+    ]
+    found = find_superseded(circle, NOW)
+    assert set(found) == {"old"}

@@ -8,7 +8,7 @@ from alembic import op
 from kb import tables
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002_hierarchy"
 
 
 def upgrade() -> None:
