@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from api.cron import normalise_cron
 from kb.encoding.embedded import EMBEDDED_MODEL
 from kb.errors import InvalidInputError
+from kb.fusion import FUSION_WEIGHTS
 from kb.types import Audience
 
 
@@ -126,6 +127,31 @@ class EncoderSettings(_Section):
         return self
 
 
+class RetrievalSettings(_Section):
+    """What each ranking weighs in the unlearned fusion; only their ratio counts."""
+
+    semantic: float = Field(default=FUSION_WEIGHTS["semantic"], ge=0.0, le=1.0)
+    lexical: float = Field(default=FUSION_WEIGHTS["lexical"], ge=0.0, le=1.0)
+    title: float = Field(default=FUSION_WEIGHTS["title"], ge=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _something_weighs(self) -> RetrievalSettings:
+        if self.semantic + self.lexical == 0.0:
+            raise _Mistake(("retrieval", "semantic"), "semantic and lexical are both 0")
+        return self
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return {"semantic": self.semantic, "lexical": self.lexical, "title": self.title}
+
+
+class LearningSettings(_Section):
+    settle_days: Number = Field(default=14, ge=0, le=365)
+    """A solution counts once it has stood for so long without being reopened."""
+    questions: str | None = None
+    """Frozen question set that nothing learned may answer worse; relative to kb.toml."""
+
+
 class LanguageModelSettings(_Section):
     """An OpenAI-compatible endpoint; read and checked, not used by this version's writers."""
 
@@ -149,6 +175,8 @@ class Settings(_Section):
     gaps: GapSettings = GapSettings()
     drive: DriveSettings = DriveSettings()
     encoder: EncoderSettings = EncoderSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    learning: LearningSettings = LearningSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     storage: StorageSettings = StorageSettings()
 

@@ -29,6 +29,7 @@ from kb.types import Audience, Role
 
 if TYPE_CHECKING:
     from api.gap_desk import GapDesk
+    from api.learning import Learning
     from api.publishing import Publishing
     from api.weekly import Weekly
     from ingest.sources.markdown import MarkdownFolder
@@ -104,10 +105,11 @@ class Application:
 
     @cached_property
     def retriever(self) -> Retriever:
-        from kb.fusion import FUSION_WEIGHTS
         from kb.retrieval.retriever import Retriever, RetrieverRules
 
-        rules = RetrieverRules(self.settings.hierarchy.authorities, FUSION_WEIGHTS)
+        rules = RetrieverRules(
+            self.settings.hierarchy.authorities, self.settings.retrieval.weights
+        )
         return Retriever(
             self.database, self.index, self.encoder, self.clock, rules, self.read_calibration()
         )
@@ -198,6 +200,12 @@ class Application:
         from api.gap_desk import GapDesk
 
         return GapDesk(self)
+
+    @cached_property
+    def learning(self) -> Learning:
+        from api.learning import Learning
+
+        return Learning(self)
 
     @cached_property
     def weekly(self) -> Weekly:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,28 +103,72 @@ def evaluate(
 
 
 def learn(
-    questions: Annotated[Path, typer.Option(help="Frozen question set to fit on.")],
-    name: Annotated[str, typer.Option(help="What responses call the calibration.")] = "fitted",
+    questions: Annotated[
+        Path | None,
+        typer.Option(help="Frozen question set: guards the ranking, and the confidence is fitted."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What responses call the confidence.")] = "fitted",
+    roll_back: Annotated[
+        bool, typer.Option("--roll-back", help="Serve the version before the one in force.")
+    ] = False,
+    versions: Annotated[bool, typer.Option("--versions", help="List what was learned.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fit the confidence on a frozen question set; the next search uses it."""
-    from kb.evaluation import ask_questions, read_questions
-    from kb.learning.calibrations import write_calibration
-    from kb.training.calibrating import fit_on_answers
-
-    asked_questions = read_questions(questions)
+    """Learn the ranking from solved tickets, and the confidence from a question set."""
     with open_application() as application:
-        with show_progress("questions", quiet=as_json) as tick:
-            asked = ask_questions(application.retriever, asked_questions, progress=tick)
-        calibration = fit_on_answers(asked, name=name)
-        with application.database.write() as connection:
-            write_calibration(connection, calibration, actor="cli", now=application.clock.now())
+        learning = application.learning
+        if versions:
+            _print_models(learning.list_models(), as_json=as_json)
+            return
+        if roll_back:
+            serving = learning.roll_back(actor="cli")
+            if as_json:
+                print_json({"serving": serving})
+            else:
+                print_line(f"serving {serving or 'the unlearned ranking'}")
+            return
+        report = learning.learn(actor="cli", questions=questions)
+        calibration = None
+        if questions is not None:
+            frozen = learning.read_frozen(questions)
+            calibration = learning.calibrate(frozen, name=name, actor="cli")
+            report["confidence"] = calibration.to_json()
     if as_json:
-        print_json(calibration.to_json())
+        print_json(report)
         return
-    found = calibration.evaluation
-    print_line(
-        f"fitted on {found['questions']} questions; held back: AUROC "
-        f"{found['held_back_auroc']:.3f}, calibration error "
-        f"{found['held_back_calibration_error']:.3f}"
-    )
+    for line in _describe_learned(report):
+        print_line(line)
+    if calibration is not None:
+        found = calibration.evaluation
+        print_line(
+            f"confidence fitted on {found['questions']} questions; held back: AUROC "
+            f"{found['held_back_auroc']:.3f}, calibration error "
+            f"{found['held_back_calibration_error']:.3f}"
+        )
+
+
+def _describe_learned(report: dict[str, Any]) -> Iterator[str]:
+    yield f"{report['judgements']} solved questions; serving {report['serving'] or 'unlearned'}"
+    for audience, found in report["audiences"].items():
+        if "learned" not in found:
+            yield f"  {audience:9} not learned: {found['refused']}"
+            continue
+        told = (
+            f"  {audience:9} held back {found['questions']} questions: nDCG@10 "
+            f"{found['unlearned']:.3f} unlearned, {found['learned']:.3f} learned"
+        )
+        yield told if found["refused"] is None else f"{told}; refused: {found['refused']}"
+
+
+def _print_models(models: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"models": models})
+        return
+    if not models:
+        print_line("nothing learned yet")
+    for model in models:
+        mark = "*" if model["serving"] else " "
+        print_line(
+            f"{mark} {model['model_id']}  fitted {model['fitted_at']}, solved by {model['until']}, "
+            f"for {', '.join(model['weights'])}"
+        )

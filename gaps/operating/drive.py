@@ -49,6 +49,8 @@ class DriveTools:
     settings: DraftingSettings
     find_gaps: FindGaps
     gate: Gate | None = None
+    learn: Callable[[], dict[str, Any]] | None = None
+    """`kb learn`; handed in by api/wiring."""
 
 
 def period_of(moment: datetime) -> str:
@@ -99,6 +101,8 @@ def run_drive(tools: DriveTools, *, period: str, now: datetime) -> dict[str, Any
             )
         ),
     )
+    if tools.learn is not None:
+        _run_step(steps, "learning", tools.learn)
     _run_step(steps, "gaps", lambda: _summarise_gaps(tools.find_gaps()))
     _run_step(steps, "drafts", lambda: draft_strongest(tools, now=now))
     _run_step(steps, "effects", lambda: measure_due(tools, now=now))
