@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Row, Text, cast, select
@@ -20,6 +21,7 @@ OWN_SIGNALS = ("age", "ends_soon", "tickets", "resolution_value")
 REPORTED_STALE = 0.5
 """As the freshness check draws its line (gaps/operating/freshness_check.py)."""
 KEPT_PASSAGES = 20_000
+KEPT_DOCUMENTS = 2_000
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Catalogue:
     intervals: dict[str, int]
     """Days between reviews by source name."""
     _passages: dict[str, StoredChunk] = field(default_factory=dict)
+    _read_through: dict[str, list[tuple[StoredChunk, frozenset[str]]]] = field(default_factory=dict)
     _words: dict[str, frozenset[str]] = field(default_factory=dict)
     _vocabularies: dict[Audience, lexical.Vocabulary] = field(default_factory=dict)
 
@@ -72,6 +75,29 @@ class Catalogue:
             key: chunk
             for key, chunk in held
             if chunk is not None and audience.may_read(chunk.document.metadata.audience)
+        }
+
+    def rank_passages(
+        self, connection: Connection, document_ids: Sequence[str], stems: AbstractSet[str]
+    ) -> dict[str, list[StoredChunk]]:
+        """Each document's passages, those that share most words first."""
+        missing = [key for key in document_ids if key not in self._read_through]
+        if missing:
+            if len(self._read_through) > KEPT_DOCUMENTS:
+                self._read_through.clear()
+            self._read_through |= {key: [] for key in missing}
+            for chunk in articles.read_chunks_of(connection, missing, Audience.INTERNAL):
+                held = self._read_through[chunk.document.document_id]
+                held.append((chunk, lexical.stems_of(chunk.text)))
+        return {
+            key: [
+                chunk
+                for chunk, words in sorted(
+                    self._read_through[key],
+                    key=lambda pair: (-len(stems & pair[1]), pair[0].position),
+                )
+            ]
+            for key in document_ids
         }
 
     def vocabulary(self, audience: Audience) -> lexical.Vocabulary:

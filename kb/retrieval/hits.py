@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from kb import articles, lexical
+from kb import lexical
 from kb.freshness import judge_freshness
 from kb.fusion import Fused
 from kb.hierarchy import rule_between, unverified_reason
@@ -220,8 +220,5 @@ def _read_passages(
     if bare:
         terms = lexical.extract_terms(asked.request.query)
         stems = {lexical.stem(part) for term in terms for part in lexical.split_term(term)}
-        for chunk in articles.read_chunks_of(connection, bare, asked.audience):
-            passages[chunk.document.document_id].append(chunk)
-        for key in bare:
-            passages[key].sort(key=lambda c: (-len(stems & lexical.stems_of(c.text)), c.position))
+        passages |= catalogue.rank_passages(connection, bare, stems)
     return passages

@@ -95,6 +95,11 @@ class SearchIndex:
         self._lock = threading.Lock()
         self._view: IndexView | None = None
 
+    @property
+    def held(self) -> IndexView | None:
+        """The last view, which may be behind: compare its state before use."""
+        return self._view
+
     def view(self) -> IndexView:
         """The view of what is served now."""
         with self._database.read() as connection:

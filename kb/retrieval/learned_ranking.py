@@ -13,6 +13,9 @@ from kb.learning.precedents import Evidence
 from kb.learning.ranker import Ranker, keep_places, read_features
 from kb.ports import Vectors
 
+SERVED = 100
+"""No answer reaches deeper."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -71,7 +74,8 @@ def rank_learned(
     """The ranking with its trace: `learned` is the place by the model, `votes` what was solved."""
     before = {fused.key: fused for fused in ranked}
     found = []
-    for place, (key, chance) in enumerate(order_shown(shown, ranker, protected), start=1):
+    order = order_shown(shown, ranker, protected)[:SERVED]
+    for place, (key, chance) in enumerate(order, start=1):
         fused = before.get(key) or Fused(key, 0.0, {}, {})
         said = shown.evidence.get(key)
         parts = {} if said is None else {"votes": said.votes, "precedents": said.centre}

@@ -136,12 +136,14 @@ class Retriever:
     @contextmanager
     def _snapshot(self) -> Iterator[tuple[Connection, IndexView]]:
         """A transaction and the view that its state is."""
+        view = self._index.held
         for _ in range(VIEW_ATTEMPTS):
+            if view is not None:
+                with self._database.read() as connection:
+                    if read_state(connection) == view.state:
+                        yield connection, view
+                        return
             view = self._index.view()
-            with self._database.read() as connection:
-                if read_state(connection) == view.state:
-                    yield connection, view
-                    return
         raise UnavailableError("the index changes faster than it can be read")
 
     def _inquire(self, view: IndexView, request: SearchRequest, audience: Audience) -> Inquiry:
