@@ -228,6 +228,8 @@ class SearchRequest:
     customer: str | None = None
     include_overruled: bool = False
     group_by: str = "document"
+    most_passages: int = 50
+    """Of one document, where grouped by chunk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from kb.types import SearchRequest, SearchResponse
 
 router = APIRouter(prefix="/v1", tags=["retrieval"])
 CONTEXT_HITS = 30
+PASSAGES_EACH = 3
+"""So that a long page cannot take all places; whole sections are read around each anyway."""
 
 
 def search_and_log(
@@ -72,6 +74,7 @@ def context(body: ContextBody, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
         regions=tuple(body.regions),
         customer=body.customer,
         group_by="chunk",
+        most_passages=PASSAGES_EACH,
     )
     response = search_and_log(kb, caller, request, body.conversation_id)
     authorities = kb.settings.hierarchy.authorities

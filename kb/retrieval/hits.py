@@ -131,12 +131,11 @@ def build_hits(
     hits: list[Hit] = []
     for fused in wanted:
         lost = [(r, text) for r, text in rulings if r.loser == fused.key]
-        for chunk, against in _choose_passages(
+        chosen = _choose_passages(
             connection, catalogue, asked, fused.key, passages[fused.key], candidates, lost
-        ):
+        )
+        for chunk, against in chosen[: 1 if by_document else request.most_passages]:
             hits.append(_build_hit(catalogue, asked, fused, candidates, rulings, chunk, against))
-            if by_document:
-                break
     return hits[: request.top_k]
 
 
