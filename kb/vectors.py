@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from sqlalchemy import Connection, insert, select
@@ -63,6 +63,7 @@ def embed_texts(
     texts: Mapping[str, str],
     *,
     patience_ms: int | None = None,
+    encode: Callable[[Encoder, Sequence[str]], Vectors] | None = None,
 ) -> tuple[dict[str, Vectors], int]:
     """Vectors for texts given by content hash, encoding only those not stored yet.
 
@@ -75,6 +76,7 @@ def embed_texts(
         texts: By content hash.
         patience_ms: How long to wait for another writer; vectors that cannot be kept by then are
             returned all the same. Without it they must be kept.
+        encode: How to read the texts; whole, one after the other, unless given.
 
     Returns:
         All vectors by content hash, and how many had to be encoded.
@@ -84,7 +86,9 @@ def embed_texts(
     missing = sorted(set(texts) - set(found))
     for start in range(0, len(missing), ENCODE_BATCH):
         keys = missing[start : start + ENCODE_BATCH]
-        fresh = dict(zip(keys, encoder.encode([texts[key] for key in keys]), strict=True))
+        batch = [texts[key] for key in keys]
+        made = encoder.encode(batch) if encode is None else encode(encoder, batch)
+        fresh = dict(zip(keys, made, strict=True))
         try:
             with database.write(patience_ms=patience_ms) as connection:
                 write_embeddings(connection, encoder.recipe, fresh)

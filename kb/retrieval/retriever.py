@@ -21,6 +21,7 @@ from kb.fusion import Fused, fuse_rankings
 from kb.hierarchy import find_superseded, invalid_reason
 from kb.learning.precedents import Evidence, Precedents
 from kb.ports import Clock, Encoder, Vectors
+from kb.questions import encode_questions
 from kb.retrieval.candidates import Candidates, collect_candidates
 from kb.retrieval.features import confidence_features
 from kb.retrieval.hits import Inquiry, build_hits, order_ruled, rule_documents
@@ -76,7 +77,9 @@ class Retriever:
             UnavailableError: The encoder is away.
         """
         hashed = {vectors.hash_text(text): text for text in texts}
-        found, _ = vectors.embed_texts(self._database, self._encoder, hashed)
+        found, _ = vectors.embed_texts(
+            self._database, self._encoder, hashed, encode=encode_questions
+        )
         return [found[vectors.hash_text(text)] for text in texts]
 
     def search(
@@ -102,7 +105,7 @@ class Retriever:
         degraded: list[str] = []
         if vector is None:
             try:
-                vector = self._encoder.encode([request.query])[0]
+                vector = encode_questions(self._encoder, [request.query])[0]
             except UnavailableError:
                 degraded.append("semantic")
         with self._snapshot() as (connection, view):
