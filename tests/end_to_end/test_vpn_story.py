@@ -87,8 +87,10 @@ def test_the_loop_from_tickets_to_a_served_article_and_back(story: Story) -> Non
     gaps = story.call("GET", "/v1/gaps?kind=missing", "ines").json()["items"]
     vpn = [gap for gap in gaps if {"corvid", "cc-418"} & {term.lower() for term in gap["terms"]}]
     assert vpn, [gap["title"] for gap in gaps]
-    assert sum(len(gap["tickets"]) for gap in vpn) >= 20
-    published = {approve_draft(story, gap): gap["gap_id"] for gap in vpn}
+    # A few of its tickets may stand apart, too few for a draft of their own.
+    gap = max(vpn, key=lambda gap: len(gap["tickets"]))
+    assert len(gap["tickets"]) >= 20
+    published = {approve_draft(story, gap): gap["gap_id"]}
 
     after = story.ask()
     assert after["hits"][0]["document_id"] in published
@@ -127,7 +129,7 @@ def approve_draft(story: Story, gap: dict[str, Any]) -> str:
     written = story.call("POST", "/v1/drafts", "ines", json={"gap_id": gap["gap_id"]})
     assert written.status_code == 200, written.text
     draft = written.json()
-    assert "refused" not in draft
+    assert "refused" not in draft, draft["refused"]
     assert len(draft["statements"]) >= 3
     assert all(statement["citations"] for statement in draft["statements"])
     shown = story.call("GET", f"/v1/drafts/{draft['draft_id']}", "ines")
