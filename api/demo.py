@@ -111,6 +111,7 @@ def _open_story(application: Application) -> None:
     )
 
 
+LEARNING_TOLD_WEEK = 10
 DECISION_WEEK = 7
 """Ines is away in the week the new client comes; her drafts wait and grow with their gaps."""
 
@@ -164,6 +165,15 @@ def _print_week(
     )
     for gap in fresh:
         print_line(f"           {gap['kind']}: “{gap['title']}” ({len(gap['tickets'])} tickets)")
+    learned = steps.get("learning", {}).get("result", {})
+    told = learned.get("audiences", {}).get(Audience.INTERNAL.value, {})
+    if week == LEARNING_TOLD_WEEK and "learned" in told:
+        print_line(
+            f"           the ranking learns: {learned['judgements']} solved questions; on "
+            f"{told['questions']} held back nDCG@10 {told['unlearned']:.2f} -> "
+            f"{told['learned']:.2f}"
+            + (f", not served: {told['refused']}" if told["refused"] else ", served")
+        )
     for failed in report.get("failed", []):
         print_line(f"           FAILED: {failed}: {steps[failed]['error']}")
 
