@@ -231,6 +231,11 @@ class SearchRequest:
     most_passages: int = 50
     """Of one document, where grouped by chunk."""
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the caller wants only some of what the audience may read."""
+        return bool(self.labels or self.products or self.regions or self.customer)
+
 
 @dataclass(frozen=True, slots=True)
 class SearchResponse:

@@ -183,7 +183,8 @@ class Retriever:
         evidence: Mapping[str, Evidence],
     ) -> _Ranking:
         query, audience = asked.request.query, asked.audience
-        candidates = collect_candidates(connection, view, query, audience, vector)
+        within = (lambda found: _in_scope(found, asked)) if asked.request.is_limited else None
+        candidates = collect_candidates(connection, view, query, audience, vector, within)
         voted = [key for key, said in evidence.items() if said.votes > 0]
         candidates.documents |= view.catalogue.readable(voted, audience)
         valid = {key for key, found in candidates.documents.items() if _in_scope(found, asked)}

@@ -219,3 +219,18 @@ def test_hidden_titles_take_no_places_from_open_ones(knowledge: Knowledge, shall
     response = knowledge.ask("reset router", Audience.PUBLIC)
     assert "title_rank" in response.hits[0].why
     assert shape(response) == before
+
+
+def test_a_limit_finds_what_lies_below_the_depth_of_the_rankings(
+    knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates_module, "CANDIDATE_CHUNKS", CHUNKS)
+    monkeypatch.setattr(candidates_module, "CANDIDATE_DOCUMENTS", DOCUMENTS)
+    text = "Reset the router by holding its button."
+    crowd = [make_parsed(f"crowd{n:02}", text, title="Reset the router") for n in range(50)]
+    wanted = make_parsed("wanted", "Unplug the router.", title="Power", labels=("mesh",))
+    knowledge.put(*crowd, wanted)
+    assert "wanted" not in knowledge.find("reset the router button", top_k=50)
+    assert knowledge.find("reset the router button", labels=("mesh",)) == ["wanted"]
+    knowledge.build()
+    assert knowledge.find("reset the router button", labels=("mesh",)) == ["wanted"]
