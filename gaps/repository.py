@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Text, cast, func, insert, select, update
 
 from gaps.tables import gap_runs, gaps, tickets, topics
 from gaps.types import Gap, GapKind, GapStatus, Reason, Reply, Ticket, TicketStatus, Topic
@@ -74,6 +74,20 @@ def read_tickets(
         rows = connection.execute(query.where(tickets.c.id.in_(batch)))
         found.extend(_to_ticket(row) for row in rows)
     return found
+
+
+def read_solved_tickets(connection: Connection, limit: int) -> list[Ticket]:
+    """The newest solved or closed tickets that link a document, newest first."""
+    query = (
+        select(tickets)
+        .where(
+            tickets.c.status.in_([TicketStatus.SOLVED.value, TicketStatus.CLOSED.value]),
+            cast(tickets.c.linked_articles, Text) != "[]",
+        )
+        .order_by(tickets.c.created_at.desc(), tickets.c.id.desc())
+        .limit(limit)
+    )
+    return [_to_ticket(row) for row in connection.execute(query)]
 
 
 def count_tickets(connection: Connection) -> int:

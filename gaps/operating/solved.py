@@ -5,25 +5,24 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from gaps import repository
-from gaps.types import Ticket, TicketStatus
+from gaps.types import Ticket
 from kb.learning.judgements import Judgement
-
-SOLVED = (TicketStatus.SOLVED, TicketStatus.CLOSED)
+from kb.learning.serving import MOST_PRECEDENTS
 
 
 def read_solved(connection: Connection) -> list[Judgement]:
-    """Tickets that were solved with a linked document and stayed solved, oldest first.
+    """The newest tickets that were solved with a linked document and stayed so, oldest first.
 
     One that was reopened, or whose requester said it did not help, judges nothing. A ticket
     without a requester counts as somebody's of their own.
     """
-    found = [_to_judgement(t) for t in repository.read_tickets(connection) if _teaches(t)]
+    solved = repository.read_solved_tickets(connection, MOST_PRECEDENTS)
+    found = [_to_judgement(ticket) for ticket in solved if _teaches(ticket)]
     return sorted(found, key=lambda judgement: (judgement.at, judgement.ref))
 
 
 def _teaches(ticket: Ticket) -> bool:
-    solved = ticket.status in SOLVED and not ticket.reopened and ticket.helpful is not False
-    return solved and bool(ticket.linked_articles)
+    return not ticket.reopened and ticket.helpful is not False
 
 
 def _to_judgement(ticket: Ticket) -> Judgement:
