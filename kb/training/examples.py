@@ -21,8 +21,9 @@ MOST_OF_ONE = 5
 """Of one requester: a held-back fifth of 200 questions then holds eight requesters at the least."""
 SHOWN_FIRST = 3
 OFTEN_PASSED_OVER = 20
-"""Shown among the first three to so many requesters and never the solution: by the rule of three its
-chance is below 15% (3 / 20). Chosen on Thunderbird tickets before 2024-03-15 (bench/README.md)."""
+"""Shown among the first three to so many requesters and never the solution: by the rule of three
+its chance is below 15% (3 / 20). Chosen on Thunderbird tickets before 2024-03-15
+(bench/README.md)."""
 
 
 @dataclass(frozen=True, slots=True)
