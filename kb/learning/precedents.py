@@ -94,6 +94,12 @@ class Precedents:
         """Documents that solved something."""
         return frozenset(self._documents)
 
+    @property
+    def vouched_for(self) -> frozenset[str]:
+        """Documents that solved something for two requesters or more."""
+        counted = zip(self._documents, self._counts, strict=True)
+        return frozenset(key for key, count in counted if count >= FEWEST_VOICES)
+
     def read(self, vector: Vectors, leave_out: str | None = None) -> dict[str, Evidence]:
         """Evidence for every document that solved something for two requesters or more.
 

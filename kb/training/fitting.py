@@ -26,6 +26,8 @@ class Example:
     matrix: Vectors
     """Features, one row a document."""
     solved_by: frozenset[str]
+    vouched_for: frozenset[str]
+    """Of what solved it, what solved something for somebody else too: nothing else is fitted to."""
     ranked: frozenset[str]
     """Of the documents, those that the unlearned ranking holds."""
     proven: frozenset[str]
@@ -33,8 +35,8 @@ class Example:
 
     @property
     def targets(self) -> Vectors:
-        """Each row's share of what solved the question."""
-        hit = np.array([key in self.solved_by for key in self.keys], np.float64)
+        """Each row's share of what solved the question, as far as others vouch for it."""
+        hit = np.array([key in self.vouched_for for key in self.keys], np.float64)
         return np.asarray(hit / max(1.0, hit.sum()), np.float32)
 
 
