@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sqlalchemy import Connection, select
@@ -41,6 +41,9 @@ class ExactVectors:
     keys: tuple[str, ...]
     audiences: tuple[str, ...]
     matrix: Vectors
+    _readable: dict[tuple[str, ...], tuple[Vectors, Vectors]] = field(default_factory=dict)
+    """Places and rows by the audiences read: rows in one product share its rounding, so a hidden
+    row beside others would turn the order of equals."""
 
     def nearest(
         self, vector: Vectors, readable: Sequence[str], limit: int
@@ -48,13 +51,18 @@ class ExactVectors:
         """Keys with cosine similarity, best first, ties by key."""
         if not self.keys:
             return []
-        similarities = self.matrix @ vector
-        allowed = np.isin(np.asarray(self.audiences), list(readable))
-        places = np.nonzero(allowed)[0]
+        held = self._readable.get(tuple(readable))
+        if held is None:
+            places = np.nonzero(np.isin(np.asarray(self.audiences), list(readable)))[0]
+            whole = len(places) == len(self.keys)
+            held = places, self.matrix if whole else self.matrix[places]
+            self._readable[tuple(readable)] = held
+        places, matrix = held
+        similarities = matrix @ vector
+        kept = np.arange(len(places))
         if len(places) > limit:
-            kept = np.argpartition(-similarities[places], limit - 1)[:limit]
-            places = places[kept]
-        found = [(self.keys[place], float(similarities[place])) for place in places]
+            kept = np.argpartition(-similarities, limit - 1)[:limit]
+        found = [(self.keys[places[row]], float(similarities[row])) for row in kept]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
 
