@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, select
@@ -41,7 +42,7 @@ class ExactVectors:
     keys: tuple[str, ...]
     audiences: tuple[str, ...]
     matrix: Vectors
-    _readable: dict[tuple[str, ...], tuple[Vectors, Vectors]] = field(default_factory=dict)
+    _readable: dict[tuple[str, ...], tuple[Any, Vectors]] = field(default_factory=dict)
     """Places and rows by the audiences read: rows in one product share its rounding, so a hidden
     row beside others would turn the order of equals."""
 
@@ -51,19 +52,21 @@ class ExactVectors:
         """Keys with cosine similarity, best first, ties by key."""
         if not self.keys:
             return []
-        held = self._readable.get(tuple(readable))
-        if held is None:
-            places = np.nonzero(np.isin(np.asarray(self.audiences), list(readable)))[0]
-            whole = len(places) == len(self.keys)
-            held = places, self.matrix if whole else self.matrix[places]
-            self._readable[tuple(readable)] = held
-        places, matrix = held
+        places, matrix = self._rows_for(tuple(readable))
         similarities = matrix @ vector
         kept = np.arange(len(places))
         if len(places) > limit:
             kept = np.argpartition(-similarities, limit - 1)[:limit]
         found = [(self.keys[places[row]], float(similarities[row])) for row in kept]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+    def _rows_for(self, readable: tuple[str, ...]) -> tuple[Any, Vectors]:
+        held = self._readable.get(readable)
+        if held is None:
+            places = np.nonzero(np.isin(np.asarray(self.audiences), readable))[0]
+            rows = self.matrix if len(places) == len(self.keys) else self.matrix[places]
+            held = self._readable[readable] = (places, rows)
+        return held
 
 
 @dataclass(frozen=True, slots=True)

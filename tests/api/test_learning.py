@@ -131,7 +131,9 @@ def test_the_same_solved_questions_teach_the_same_in_any_order(
 def test_too_few_requesters_leave_every_answer_as_it_was(lessons: Lessons, people: int) -> None:
     before = shapes(lessons)
     lessons.solve(make_history(random.Random(2), people))
-    again = [make_solved(f"x{n}", q, "topic-1", requester="person 0") for n, q in enumerate(questions())]
+    again = [
+        make_solved(f"x{n}", q, "topic-1", requester="person 0") for n, q in enumerate(questions())
+    ]
     lessons.solve(again if people else [])
     report = lessons.learn()
     assert (report["serving"], report["model_id"]) == (None, None)
@@ -174,9 +176,7 @@ def test_a_worse_fit_is_refused_and_the_version_before_serves_on(
     assert not {f"ticket:T-{700 + n}" for n in range(TOPICS)} & known
 
 
-def test_a_refused_fit_changes_no_answer(
-    learned: Lessons, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_fit_changes_no_answer(learned: Lessons, monkeypatch: pytest.MonkeyPatch) -> None:
     before = shapes(learned)
     learned.solve(make_solved(700 + n, q, "topic-1") for n, q in enumerate(questions()))
     worsen(monkeypatch)
