@@ -46,6 +46,14 @@ class GapDesk:
         )
         return report.to_json()
 
+    def delete_ticket(self, ticket_id: str, actor: str) -> None:
+        """Forget a ticket and what it taught; the next search does without it."""
+        application = self._application
+        with application.database.write() as connection:
+            repository.delete_ticket(
+                connection, ticket_id, actor=actor, now=application.clock.now()
+            )
+
     def find_gaps(
         self,
         *,

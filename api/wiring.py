@@ -107,9 +107,7 @@ class Application:
     def retriever(self) -> Retriever:
         from kb.retrieval.retriever import Retriever, RetrieverRules
 
-        rules = RetrieverRules(
-            self.settings.hierarchy.authorities, self.settings.retrieval.weights
-        )
+        rules = RetrieverRules(self.settings.hierarchy.authorities, self.settings.retrieval.weights)
         return Retriever(
             self.database, self.index, self.encoder, self.clock, rules, self.read_calibration()
         )

@@ -11,15 +11,17 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Text, cast, func, insert, select, update
+from sqlalchemy import Connection, Row, Text, cast, delete, func, insert, select, update
 
 from gaps.tables import gap_runs, gaps, tickets, topics
 from gaps.types import Gap, GapKind, GapStatus, Reason, Reply, Ticket, TicketStatus, Topic
 from kb import audit
 from kb.clock import format_instant, parse_instant
 from kb.errors import ConflictError, NotFoundError
+from kb.learning.judgements import delete_judgement
 from kb.ports import Vectors
 from kb.types import Audience
+from kb.vectors import delete_unused_embeddings, hash_text
 
 SELECT_BATCH = 500
 
@@ -144,6 +146,29 @@ def write_ticket(
         )
     else:
         connection.execute(insert(tickets).values(id=ticket.ticket_id, **columns))
+
+
+def delete_ticket(connection: Connection, ticket_id: str, *, actor: str, now: datetime) -> None:
+    """Forget a ticket: its text, what it taught, and vectors that no other text uses; audited.
+
+    Topics and gaps keep its id, drafts the sentences they quote from it.
+
+    Raises:
+        NotFoundError: There is none of that id.
+    """
+    ticket = read_ticket(connection, ticket_id)
+    hashes = delete_judgement(connection, judgement_ref(ticket_id))
+    hashes |= {hash_text(ticket.question), hash_text(ticket.resolution or "")}
+    connection.execute(delete(tickets).where(tickets.c.id == ticket_id))
+    audit.write_entry(
+        connection, at=now, actor=actor, action="ticket.delete", subject=ticket_id,
+        details={"vectors": delete_unused_embeddings(connection, hashes)},
+    )  # fmt: skip
+
+
+def judgement_ref(ticket_id: str) -> str:
+    """What a ticket is called among the judgements."""
+    return f"ticket:{ticket_id}"
 
 
 def _to_ticket(row: Row[Any]) -> Ticket:

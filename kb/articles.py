@@ -352,20 +352,23 @@ def read_ids_by_number(connection: Connection, numbers: Iterable[int]) -> dict[i
     return found
 
 
-def read_beginnings(connection: Connection, *, within: timedelta) -> dict[str, datetime | None]:
-    """When each live document began to say what it says, by id.
+def read_beginnings(
+    connection: Connection, audience: Audience, *, within: timedelta
+) -> dict[str, datetime | None]:
+    """When each live document that the audience may read began to say what it says, by id.
 
     None for a first version that came with its source's first sync: it is older than we know.
 
     Args:
         connection: The caller's transaction.
+        audience: What it may not read does not date what it may; deleted documents still do.
         within: How long after a source's first document its first sync may still run.
     """
     held = connection.execute(
         select(
             documents.c.id, documents.c.source, documents.c.version, documents.c.created_at,
-            documents.c.updated_at,
-        ).where(documents.c.deleted_at.is_(None))
+            documents.c.updated_at, documents.c.deleted_at,
+        ).where(documents.c.audience.in_([a.value for a in audience.readable()]))
     ).all()  # fmt: skip
     first: dict[str, datetime] = {}
     for row in held:
@@ -375,6 +378,7 @@ def read_beginnings(connection: Connection, *, within: timedelta) -> dict[str, d
         if row.version == 1 and row.created_at <= first[row.source] + within
         else row.updated_at
         for row in held
+        if row.deleted_at is None
     }
 
 

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from kb.database import Database
 from kb.errors import UnavailableError
 from kb.ports import Encoder, Vectors
-from kb.tables import chunks, documents, embeddings
+from kb.tables import chunks, documents, embeddings, judgements
 
 ENCODE_BATCH = 256
 SELECT_BATCH = 500
@@ -55,6 +55,21 @@ def read_embeddings(
         )
         found |= {row.content_hash: np.frombuffer(row.vector, np.float32) for row in rows}
     return found
+
+
+def delete_unused_embeddings(connection: Connection, hashes: Iterable[str]) -> int:
+    """Delete the vectors of texts that no passage, title or judgement holds too.
+
+    Returns:
+        How many were deleted.
+    """
+    wanted = set(hashes)
+    titles = connection.execute(select(documents.c.title)).scalars()
+    used = {hash_text(title) for title in titles}
+    for column in (chunks.c.content_hash, judgements.c.content_hash):
+        used |= set(connection.execute(select(column).where(column.in_(wanted))).scalars())
+    gone = delete(embeddings).where(embeddings.c.content_hash.in_(wanted - used))
+    return connection.execute(gone).rowcount
 
 
 def embed_texts(

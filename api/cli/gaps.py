@@ -25,7 +25,7 @@ Owner = Annotated[str, typer.Option("--as", help="Owner who decides it.")]
 def add_commands(app: typer.Typer) -> None:
     tickets = typer.Typer(help="What requesters asked.", no_args_is_help=True)
     tickets.command("import")(tickets_import)
-    tickets.callback()(lambda: None)
+    tickets.command("delete")(tickets_delete)
     app.add_typer(tickets, name="tickets")
     gaps = typer.Typer(help="What the knowledge base lacks.", no_args_is_help=True)
     gaps.command("find")(gaps_find)
@@ -63,6 +63,13 @@ def tickets_import(file: Path, as_json: AsJson = False) -> None:
             sys.stderr.write(f"kb: refused {file}:{refused['line']}: {refused['reason']}\n")
     if report["refused"] and not (report["imported"] or report["updated"] or report["unchanged"]):
         sys.exit(1)
+
+
+def tickets_delete(ticket_id: str) -> None:
+    """Forget a ticket and what it taught; the next search does without it."""
+    with open_application() as application:
+        application.desk.delete_ticket(ticket_id, "cli")
+    print_line(f"deleted {ticket_id}")
 
 
 def gaps_find(

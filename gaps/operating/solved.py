@@ -26,7 +26,7 @@ def _teaches(ticket: Ticket) -> bool:
 
 
 def _to_judgement(ticket: Ticket) -> Judgement:
-    own = f"ticket:{ticket.ticket_id}"
+    own = repository.judgement_ref(ticket.ticket_id)
     return Judgement(
         ref=own,
         kind="ticket",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from kb import articles
 from kb.tables import api_keys, documents, judgements, outcomes, searches
@@ -73,8 +73,16 @@ def read_outcomes(connection: Connection) -> list[Judgement]:
     ]
 
 
-def write_judgements(connection: Connection, found: Iterable[Judgement]) -> int:
+def write_judgements(
+    connection: Connection, found: Iterable[Judgement], *, only_known: bool = False
+) -> int:
     """Replace what is stored; links to documents that are not live are left out.
+
+    Args:
+        connection: The caller's transaction.
+        found: What tickets and outcomes say now.
+        only_known: Take back what is no longer said, and add nothing: what was refused at the
+            gate must not come in as precedents of the version that goes on serving.
 
     Returns:
         How many judgements were kept.
@@ -85,7 +93,6 @@ def write_judgements(connection: Connection, found: Iterable[Judgement]) -> int:
             select(documents.c.id).where(documents.c.deleted_at.is_(None))
         )
     }
-    connection.execute(delete(judgements))
     rows = [
         {
             "ref": judgement.ref,
@@ -100,16 +107,27 @@ def write_judgements(connection: Connection, found: Iterable[Judgement]) -> int:
         for document_id in dict.fromkeys(judgement.document_ids)
         if document_id in live
     ]
+    if only_known:
+        known = {tuple(row) for row in connection.execute(select(judgements))}
+        rows = [row for row in rows if tuple(row[c.name] for c in judgements.columns) in known]
+    connection.execute(delete(judgements))
     for start in range(0, len(rows), INSERT_BATCH):
         connection.execute(insert(judgements), rows[start : start + INSERT_BATCH])
     articles.next_sequence(connection)
     return len({row["ref"] for row in rows})
 
 
-def delete_judgement(connection: Connection, ref: str) -> None:
-    """Forget what a ticket or outcome taught; the next search does without it."""
+def delete_judgement(connection: Connection, ref: str) -> set[str]:
+    """Forget what a ticket or outcome taught; the next search does without it.
+
+    Returns:
+        Hashes that its question was kept under.
+    """
     articles.next_sequence(connection)
-    connection.execute(delete(judgements).where(judgements.c.ref == ref))
+    mine = judgements.c.ref == ref
+    found = set(connection.execute(select(judgements.c.content_hash).where(mine)).scalars())
+    connection.execute(delete(judgements).where(mine))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +142,33 @@ class StoredJudgement:
 
 
 def read_judgements(connection: Connection, until: datetime, limit: int) -> list[StoredJudgement]:
-    """The newest judgements known by an instant, oldest first."""
-    newest = (
-        select(judgements.c.ref, judgements.c.at)
+    """Judgements known by an instant, oldest first.
+
+    Each requester's newest come before anybody's second newest, so that nobody crowds out others
+    by asking often; and each audience has a limit of its own, so that what a reader may not see
+    cannot crowd out what it may.
+    """
+    told = (
+        select(judgements.c.ref, judgements.c.at, judgements.c.audience, judgements.c.requester)
         .where(judgements.c.at <= until)
         .distinct()
-        .order_by(judgements.c.at.desc(), judgements.c.ref.desc())
-        .limit(limit)
         .subquery()
     )
+    newest_first = (told.c.at.desc(), told.c.ref.desc())
+    by_requester = [told.c.audience, told.c.requester]
+    turns = select(
+        told,
+        func.row_number().over(partition_by=by_requester, order_by=newest_first).label("turn"),
+    ).subquery()
+    by_turn = (turns.c.turn, turns.c.at.desc(), turns.c.ref.desc())
+    placed = select(
+        turns.c.ref,
+        func.row_number().over(partition_by=turns.c.audience, order_by=by_turn).label("place"),
+    ).subquery()
     rows = connection.execute(
         select(judgements)
-        .join(newest, newest.c.ref == judgements.c.ref)
+        .join(placed, placed.c.ref == judgements.c.ref)
+        .where(placed.c.place <= limit)
         .order_by(judgements.c.at, judgements.c.ref, judgements.c.document_id)
     )
     found: dict[str, StoredJudgement] = {}

@@ -49,7 +49,11 @@ def write_model(
     model: LearnedModel,
     passed: Mapping[Audience, AbstractSet[str]],
 ) -> None:
-    """Store a version without serving it; the same version again replaces itself.
+    """Store a version without serving it; the same version again replaces itself, and goes on
+    serving if it did.
+
+    Versions newer than the one in force were rolled back: they go, so that no later roll-back
+    leads to them.
 
     Args:
         connection: The caller's transaction.
@@ -57,8 +61,11 @@ def write_model(
         passed: Documents an audience was often shown and never helped by: those without a
             precedent no longer keep their unlearned place.
     """
-    connection.execute(delete(passed_over).where(passed_over.c.model_id == model.model_id))
-    connection.execute(delete(learned_models).where(learned_models.c.id == model.model_id))
+    held = read_models(connection)
+    place = next((i for i, version in enumerate(held) if version.active), len(held))
+    serves = place < len(held) and held[place].model_id == model.model_id
+    for outdated in {*(version.model_id for version in held[:place]), model.model_id}:
+        _delete_model(connection, outdated)
     connection.execute(
         insert(learned_models).values(
             id=model.model_id,
@@ -67,7 +74,7 @@ def write_model(
             recipe=model.recipe,
             model={a.value: ranker.to_json() for a, ranker in model.rankers.items()},
             evaluation=dict(model.evaluation),
-            active=False,
+            active=serves,
         )
     )
     live = set(
@@ -133,8 +140,12 @@ def prune_models(connection: Connection) -> None:
     """Delete all but the newest versions and the one in force."""
     for model in read_models(connection)[KEPT_MODELS:]:
         if not model.active:
-            connection.execute(delete(passed_over).where(passed_over.c.model_id == model.model_id))
-            connection.execute(delete(learned_models).where(learned_models.c.id == model.model_id))
+            _delete_model(connection, model.model_id)
+
+
+def _delete_model(connection: Connection, model_id: str) -> None:
+    connection.execute(delete(passed_over).where(passed_over.c.model_id == model_id))
+    connection.execute(delete(learned_models).where(learned_models.c.id == model_id))
 
 
 def read_models(connection: Connection) -> list[LearnedModel]:

@@ -1,8 +1,9 @@
 """What was solved before, as evidence for a new question; pure.
 
-Each requester counts once: of one requester's questions only the nearest is heard, and a document
-that only one requester stands for gets no votes at all. One loud customer, or one key that reports
-whatever it likes, therefore moves nothing alone and adds at most one voice to others'.
+Each requester counts once: of one requester's questions only the nearest is heard, and of a
+document that only one requester stands for nothing is said at all. One loud customer, or one key
+that reports whatever it likes, therefore vouches for nothing alone and adds at most one voice to
+others'.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from kb.ports import Vectors
 
 NEIGHBOURS = 20
+FEWEST_VOICES = 2
 SAME = 0.7
 """Cosine of two questions at which a vote has weight 1 …"""
 SHARPNESS = 0.08
@@ -48,7 +50,7 @@ class Evidence:
     centre: float = 0.0
     """Cosine to the mean question that it solved, shrunk by n / (n + 1)."""
     prior: float = 0.0
-    """ln of how many requesters it helped; 0 for fewer than two."""
+    """ln of how many requesters it helped."""
 
 
 NOTHING = Evidence()
@@ -92,8 +94,16 @@ class Precedents:
         """Documents that solved something."""
         return frozenset(self._documents)
 
+    @property
+    def vouched_for(self) -> frozenset[str]:
+        """Documents that solved something for two requesters or more."""
+        counted = zip(self._documents, self._counts, strict=True)
+        return frozenset(key for key, count in counted if count >= FEWEST_VOICES)
+
     def read(self, vector: Vectors, leave_out: str | None = None) -> dict[str, Evidence]:
-        """Evidence for every document that solved something.
+        """Evidence for every document that solved something for two requesters or more.
+
+        One requester's word neither lifts a document nor takes its protection as unproven.
 
         Args:
             vector: The question's embedding, unit length.
@@ -114,10 +124,10 @@ class Precedents:
                 votes.get(key, 0.0),
                 second.get(key, 0.0),
                 float(centres[place]),
-                math.log(counts[place]) if counts[place] >= 2 else 0.0,
+                math.log(counts[place]),
             )
             for place, key in enumerate(self._documents)
-            if counts[place] >= 1
+            if counts[place] >= FEWEST_VOICES
         }
 
     def _count_votes(

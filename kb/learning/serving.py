@@ -20,7 +20,7 @@ from kb.ports import Vectors
 from kb.types import Audience, Document
 
 MOST_PRECEDENTS = 20_000
-"""The newest; exact search over them costs about what one over as many passages costs."""
+"""Of each audience; exact search over them costs about what one over as many passages costs."""
 
 
 class Learned:

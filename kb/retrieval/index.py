@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, select
@@ -41,6 +42,9 @@ class ExactVectors:
     keys: tuple[str, ...]
     audiences: tuple[str, ...]
     matrix: Vectors
+    _readable: dict[tuple[str, ...], tuple[Any, Vectors]] = field(default_factory=dict)
+    """Places and rows by the audiences read: rows in one product share its rounding, so a hidden
+    row beside others would turn the order of equals."""
 
     def nearest(
         self, vector: Vectors, readable: Sequence[str], limit: int
@@ -48,14 +52,21 @@ class ExactVectors:
         """Keys with cosine similarity, best first, ties by key."""
         if not self.keys:
             return []
-        similarities = self.matrix @ vector
-        allowed = np.isin(np.asarray(self.audiences), list(readable))
-        places = np.nonzero(allowed)[0]
+        places, matrix = self._rows_for(tuple(readable))
+        similarities = matrix @ vector
+        kept = np.arange(len(places))
         if len(places) > limit:
-            kept = np.argpartition(-similarities[places], limit - 1)[:limit]
-            places = places[kept]
-        found = [(self.keys[place], float(similarities[place])) for place in places]
+            kept = np.argpartition(-similarities, limit - 1)[:limit]
+        found = [(self.keys[places[row]], float(similarities[row])) for row in kept]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+    def _rows_for(self, readable: tuple[str, ...]) -> tuple[Any, Vectors]:
+        held = self._readable.get(readable)
+        if held is None:
+            places = np.nonzero(np.isin(np.asarray(self.audiences), readable))[0]
+            rows = self.matrix if len(places) == len(self.keys) else self.matrix[places]
+            held = self._readable[readable] = (places, rows)
+        return held
 
 
 @dataclass(frozen=True, slots=True)

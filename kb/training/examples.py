@@ -15,10 +15,15 @@ from kb.training.fitting import Example
 from kb.types import Audience, Document
 from kb.vectors import hash_text
 
+MOST_EXAMPLES = 3_000
+"""The newest; seven weights need no more."""
+MOST_OF_ONE = 5
+"""Of one requester: a held-back fifth of 200 questions then holds eight requesters at the least."""
 SHOWN_FIRST = 3
 OFTEN_PASSED_OVER = 20
-"""Shown among the first three this often and never the solution: by the rule of three its chance
-is below 15% (3 / 20). Chosen on Thunderbird tickets before 2024-03-15 (bench/README.md)."""
+"""Shown among the first three to so many requesters and never the solution: by the rule of three
+its chance is below 15% (3 / 20). Chosen on Thunderbird tickets before 2024-03-15
+(bench/README.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,19 @@ def see_as(
     return sorted(solved, key=lambda s: (s.judgement.at, s.judgement.ref))
 
 
+def choose_examples(solved: Sequence[Solved]) -> list[Solved]:
+    """The newest of them, and of one requester a few only, oldest first."""
+    asked: Counter[str] = Counter()
+    chosen: list[Solved] = []
+    for one in reversed(solved):
+        if len(chosen) == MOST_EXAMPLES:
+            break
+        asked[one.judgement.requester] += 1
+        if asked[one.judgement.requester] <= MOST_OF_ONE:
+            chosen.append(one)
+    return chosen[::-1]
+
+
 def to_precedents(solved: Sequence[Solved]) -> Precedents:
     found = [
         (Precedent(s.judgement.ref, s.judgement.requester, s.documents), s.judgement.ref)
@@ -73,9 +91,11 @@ def build_examples(
         examples.append(
             Example(
                 ref,
+                one.judgement.requester,
                 shown.keys,
                 shown.matrix,
                 frozenset(one.documents),
+                frozenset(one.documents) & precedents.vouched_for,
                 frozenset(shown.keys[: shown.ranked]),
                 frozenset(key for key in shown.keys if key in shown.evidence),
             )
@@ -88,7 +108,7 @@ def find_passed_over(
     examples: Sequence[Example],
     since: Mapping[str, datetime | None],
 ) -> set[str]:
-    """Documents often shown first that solved none of the questions.
+    """Documents often shown first that were not the solution, each requester counted once.
 
     Args:
         solved: The questions.
@@ -96,10 +116,10 @@ def find_passed_over(
         since: When each document began to say what it says; None where it was there before us.
             Only questions after that count.
     """
-    counts: Counter[str] = Counter()
+    passing: dict[str, set[str]] = {}
     for one, example in zip(solved, examples, strict=True):
         for key in example.keys[:SHOWN_FIRST]:
             began = since.get(key)
             if key not in example.solved_by and (began is None or began <= one.judgement.at):
-                counts[key] += 1
-    return {key for key, count in counts.items() if count >= OFTEN_PASSED_OVER}
+                passing.setdefault(key, set()).add(example.requester)
+    return {key for key, people in passing.items() if len(people) >= OFTEN_PASSED_OVER}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,15 @@ class Example:
     """One solved question with what could have been shown for it."""
 
     ref: str
+    requester: str
+    """Whose it is: all questions of one requester together weigh as much as one."""
     keys: tuple[str, ...]
     """Documents, best unlearned first, then those that only precedents bring in."""
     matrix: Vectors
     """Features, one row a document."""
     solved_by: frozenset[str]
+    vouched_for: frozenset[str]
+    """Of what solved it, what solved something for somebody else too: nothing else is fitted to."""
     ranked: frozenset[str]
     """Of the documents, those that the unlearned ranking holds."""
     proven: frozenset[str]
@@ -30,8 +35,8 @@ class Example:
 
     @property
     def targets(self) -> Vectors:
-        """Each row's share of what solved the question."""
-        hit = np.array([key in self.solved_by for key in self.keys], np.float64)
+        """Each row's share of what solved the question, as far as others vouch for it."""
+        hit = np.array([key in self.vouched_for for key in self.keys], np.float64)
         return np.asarray(hit / max(1.0, hit.sum()), np.float32)
 
 
@@ -43,23 +48,26 @@ def fit_ranker(examples: Sequence[Example], *, caution: float) -> Ranker:
     START: with few examples the unlearned ranking stays. Deterministic.
 
     Args:
-        examples: Questions; one that no shown document solved teaches nothing.
+        examples: Questions; one that no shown document solved teaches nothing, and those of one
+            requester share one weight.
         caution: Precision of the prior; higher stays nearer to START.
     """
+    solvable = [e for e in examples if e.targets.any()]
+    asked = Counter(e.requester for e in solvable)
     usable = [
-        (e.matrix.astype(float), e.targets.astype(float)) for e in examples if e.targets.any()
+        (e.matrix.astype(float), e.targets.astype(float), 1 / asked[e.requester]) for e in solvable
     ]
     start = np.asarray(START, float)
 
     def cost(weights: Any) -> tuple[float, Any]:
         away = weights - start
         total, slope = 0.5 * caution * float(away @ away), caution * away
-        for matrix, targets in usable:
+        for matrix, targets, voice in usable:
             scores = matrix @ weights
             highest = scores.max()
             spread = np.exp(scores - highest)
-            total += float(highest + np.log(spread.sum()) - targets @ scores)
-            slope = slope + matrix.T @ (spread / spread.sum() - targets)
+            total += voice * float(highest + np.log(spread.sum()) - targets @ scores)
+            slope = slope + voice * (matrix.T @ (spread / spread.sum() - targets))
         return total, slope
 
     found = minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})

@@ -18,7 +18,7 @@ LEAST_DIFFERENCE = -0.01
 questions the interval is some .05 wide, and a gate without allowance would never open."""
 SLICE_LOSS = 0.02
 FEWEST_IN_SLICE = 15
-"""A slice of fewer questions is shown and decides nothing."""
+"""A slice of questions of fewer requesters is shown and decides nothing."""
 HISTORY_FREE = "without history"
 
 
@@ -26,6 +26,7 @@ HISTORY_FREE = "without history"
 class Compared:
     """One held-back question under both rankings."""
 
+    requester: str
     slices: frozenset[str]
     unlearned: float
     learned: float
@@ -49,7 +50,12 @@ def compare(
         if not example.solved_by & example.proven:
             slices.add(HISTORY_FREE)
         compared.append(
-            Compared(frozenset(slices), ndcg(before, relevant, DEPTH), ndcg(order, relevant, DEPTH))
+            Compared(
+                example.requester,
+                frozenset(slices),
+                ndcg(before, relevant, DEPTH),
+                ndcg(order, relevant, DEPTH),
+            )
         )
     return compared
 
@@ -57,11 +63,13 @@ def compare(
 def judge(compared: Sequence[Compared]) -> dict[str, Any]:
     """Both means, the difference with its interval, every slice, and why it may not serve.
 
+    Each requester counts once: several questions of one are averaged first.
+
     Returns:
-        `{"questions", "unlearned", "learned", "difference", "interval", "slices": {name:
-        {"questions", "unlearned", "learned"}}, "refused": None | reason}`.
+        `{"questions", "requesters", "unlearned", "learned", "difference", "interval", "slices":
+        {name: {"questions", "requesters", "unlearned", "learned"}}, "refused": None | reason}`.
     """
-    differences = [c.learned - c.unlearned for c in compared]
+    differences = _of_each(compared, lambda c: c.learned - c.unlearned)
     interval = bootstrap_interval(differences)
     report = _means(compared) | {
         "difference": _mean(differences),
@@ -81,7 +89,7 @@ def _refuse(report: Mapping[str, Any]) -> str | None:
         return f"it may be worse by {-report['interval'][0]:.3f}"
     for name, found in report["slices"].items():
         loss = found["unlearned"] - found["learned"]
-        if found["questions"] >= FEWEST_IN_SLICE and loss > SLICE_LOSS:
+        if found["requesters"] >= FEWEST_IN_SLICE and loss > SLICE_LOSS:
             return f"{name}: worse by {loss:.3f} on {found['questions']} questions"
     return None
 
@@ -89,9 +97,23 @@ def _refuse(report: Mapping[str, Any]) -> str | None:
 def _means(compared: Sequence[Compared]) -> dict[str, Any]:
     return {
         "questions": len(compared),
-        "unlearned": _mean([c.unlearned for c in compared]),
-        "learned": _mean([c.learned for c in compared]),
+        "requesters": len({c.requester for c in compared}),
+        "unlearned": _mean(_of_each(compared, lambda c: c.unlearned)),
+        "learned": _mean(_of_each(compared, lambda c: c.learned)),
     }
+
+
+def total_learned(compared: Sequence[Compared]) -> float:
+    """Sum over requesters of how well each is answered."""
+    return sum(_of_each(compared, lambda c: c.learned))
+
+
+def _of_each(compared: Sequence[Compared], read: Callable[[Compared], float]) -> list[float]:
+    """Each requester's mean, in order of first appearance."""
+    values: dict[str, list[float]] = {}
+    for one in compared:
+        values.setdefault(one.requester, []).append(read(one))
+    return [_mean(found) for found in values.values()]
 
 
 def _mean(values: Sequence[float]) -> float:

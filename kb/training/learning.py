@@ -30,12 +30,13 @@ from kb.retrieval.retriever import Retriever
 from kb.training.examples import (
     Solved,
     build_examples,
+    choose_examples,
     find_passed_over,
     see_as,
     to_precedents,
 )
 from kb.training.fitting import Example, fit_ranker
-from kb.training.gate import Compared, compare, judge
+from kb.training.gate import Compared, compare, judge, total_learned
 from kb.types import Audience, Document
 from kb.vectors import hash_text
 
@@ -44,8 +45,6 @@ FEWEST_SOLVED = 30
 FEWEST_FOR_TIME_SPLIT = 200
 HELD_BACK = 0.2
 FOLDS = 5
-MOST_EXAMPLES = 3_000
-"""The newest; seven weights need no more."""
 CAUTIONS = (16.0, 4.0, 1.0, 0.25)
 """Precisions of the prior, most careful first. Questions taken out in turn choose among them: on
 Thunderbird they order them as later tickets do, a time split of 158 questions did not."""
@@ -67,12 +66,24 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
+class _Fitted:
+    """What was fitted, with how it did on what was held back."""
+
+    ranker: Ranker
+    passed_over: frozenset[str]
+    precedents: Precedents
+    compared: Sequence[Compared]
+    caution: float
+    solved: int
+
+
+@dataclass(frozen=True, slots=True)
 class _School:
     """What one run learns with."""
 
     retriever: Retriever
     documents: Mapping[str, Document]
-    since: Mapping[str, datetime | None]
+    since: Mapping[Audience, Mapping[str, datetime | None]]
     frozen: Sequence[tuple[Question, Any]]
     """Questions with their vectors."""
 
@@ -108,7 +119,7 @@ def learn(
     vectors = {hash_text(j.question): vector for j, vector in zip(settled, encoded, strict=True)}
     with database.read() as connection:
         documents = {d.document_id: d for d in articles.read_documents(connection)}
-        since = articles.read_beginnings(connection, within=FIRST_SYNC)
+        since = {a: articles.read_beginnings(connection, a, within=FIRST_SYNC) for a in Audience}
     asked = [question for question in frozen if question.relevant]
     asked_vectors = retriever.encode([question.text for question in asked])
     school = _School(retriever, documents, since, list(zip(asked, asked_vectors, strict=True)))
@@ -122,7 +133,7 @@ def learn(
         name_model(rankers, until, recipe), now, until, recipe, rankers, report["audiences"]
     )
     with database.write() as connection:
-        write_judgements(connection, found)
+        write_judgements(connection, found, only_known=not rankers)
         if rankers:
             passed = {a: lessons[a].passed_over for a in rankers}
             write_model(connection, model, passed)
@@ -140,9 +151,12 @@ def _teach_all(
     settled: Sequence[Judgement],
     vectors: Mapping[str, Any],
 ) -> dict[Audience, Lesson]:
-    """A lesson for each audience; one that sees no more than the one before takes its lesson."""
+    """A lesson for each audience; one that sees no more than the one before takes its fit.
+
+    Frozen questions are each audience's own, so each passes the gate for itself.
+    """
     lessons: dict[Audience, Lesson] = {}
-    before: tuple[object, Lesson] | None = None
+    before: tuple[object, _Fitted | Lesson] | None = None
     for audience in Audience:
         solved = see_as(settled, vectors, school.documents, audience)
         readable = {
@@ -151,37 +165,45 @@ def _teach_all(
         seen = ([(s.judgement.ref, s.documents) for s in solved], readable)
         if before is None or before[0] != seen:
             before = (seen, _teach(school, solved, audience))
-        lessons[audience] = before[1]
+        taught = before[1]
+        lessons[audience] = (
+            taught if isinstance(taught, Lesson) else _examine(school, taught, audience)
+        )
     return lessons
 
 
-def _teach(school: _School, solved: Sequence[Solved], audience: Audience) -> Lesson:
+def _examine(school: _School, fitted: _Fitted, audience: Audience) -> Lesson:
+    """What was held back and the audience's frozen questions, before the gate."""
+    frozen = _ask_frozen(school, fitted.precedents, audience, fitted.ranker, fitted.passed_over)
+    report = judge([*fitted.compared, *frozen]) | {
+        "solved": fitted.solved,
+        "caution": fitted.caution,
+        "weights": fitted.ranker.to_json(),
+    }
+    return Lesson(fitted.ranker, fitted.passed_over, report)
+
+
+def _teach(school: _School, solved: Sequence[Solved], audience: Audience) -> _Fitted | Lesson:
     people = len({s.judgement.requester for s in solved})
     if people < FEWEST_SOLVED:
         reason = f"{people} solved questions of different requesters; it takes {FEWEST_SOLVED}"
         return Lesson(Ranker(), frozenset(), {"questions": len(solved), "refused": reason})
-    recent = solved[-MOST_EXAMPLES:]
+    recent, since = choose_examples(solved), school.since[audience]
     precedents = to_precedents(solved)
     examples = build_examples(school.retriever, recent, precedents, audience)
-    caution = _choose_caution(school, recent, examples)
+    caution = _choose_caution(school, recent, examples, audience)
     compared = _hold_back(school, solved, recent, examples, audience, caution)
     ranker = fit_ranker(examples, caution=caution)
-    passed = find_passed_over(recent, examples, school.since)
-    compared += _ask_frozen(school, precedents, audience, ranker, passed)
-    report = judge(compared) | {
-        "solved": len(solved),
-        "caution": caution,
-        "weights": ranker.to_json(),
-    }
-    return Lesson(ranker, frozenset(passed), report)
+    passed = frozenset(find_passed_over(recent, examples, since))
+    return _Fitted(ranker, passed, precedents, compared, caution, len(solved))
 
 
 def _choose_caution(
-    school: _School, recent: Sequence[Solved], examples: Sequence[Example]
+    school: _School, recent: Sequence[Solved], examples: Sequence[Example], audience: Audience
 ) -> float:
     """What orders questions best that were taken out in turn; the most careful of equals."""
-    turns = _take_turns(school, recent, examples)
-    totals = [sum(c.learned for c in _compare_parts(school, turns, way)) for way in CAUTIONS]
+    turns = _take_turns(school, recent, examples, audience)
+    totals = [total_learned(_compare_parts(school, turns, way)) for way in CAUTIONS]
     return CAUTIONS[totals.index(max(totals))]
 
 
@@ -199,7 +221,7 @@ def _hold_back(
     """
     if len(recent) >= FEWEST_FOR_TIME_SPLIT:
         return _compare_parts(school, [_split_in_time(school, solved, recent, audience)], caution)
-    return _compare_parts(school, _take_turns(school, recent, examples), caution)
+    return _compare_parts(school, _take_turns(school, recent, examples, audience), caution)
 
 
 def _compare_parts(school: _School, parts: Sequence[_Part], caution: float) -> list[Compared]:
@@ -217,21 +239,24 @@ def _split_in_time(
     school: _School, solved: Sequence[Solved], recent: Sequence[Solved], audience: Audience
 ) -> _Part:
     held = recent[int(len(recent) * (1 - HELD_BACK)) :]
-    earlier = solved[: len(solved) - len(held)]
+    first = held[0].judgement
+    earlier = [s for s in solved if (s.judgement.at, s.judgement.ref) < (first.at, first.ref)]
     precedents = to_precedents(earlier)
-    fitted = build_examples(school.retriever, earlier[-MOST_EXAMPLES:], precedents, audience)
-    passed = find_passed_over(earlier[-MOST_EXAMPLES:], fitted, school.since)
+    chosen = choose_examples(earlier)
+    fitted = build_examples(school.retriever, chosen, precedents, audience)
+    passed = find_passed_over(chosen, fitted, school.since[audience])
     return fitted, passed, build_examples(school.retriever, held, precedents, audience)
 
 
 def _take_turns(
-    school: _School, recent: Sequence[Solved], examples: Sequence[Example]
+    school: _School, recent: Sequence[Solved], examples: Sequence[Example], audience: Audience
 ) -> list[_Part]:
     parts: list[_Part] = []
+    since = school.since[audience]
     for fold in range(FOLDS):
         kept = [place for place in range(len(examples)) if place % FOLDS != fold]
         fitted = [examples[place] for place in kept]
-        passed = find_passed_over([recent[place] for place in kept], fitted, school.since)
+        passed = find_passed_over([recent[place] for place in kept], fitted, since)
         parts.append((fitted, passed, examples[fold::FOLDS]))
     return parts
 
@@ -251,9 +276,11 @@ def _ask_frozen(
         examples.append(
             Example(
                 question.question_id,
+                f"{FROZEN}: {question.question_id}",
                 shown.keys,
                 shown.matrix,
                 frozenset(question.relevant),
+                frozenset(),
                 frozenset(shown.keys[: shown.ranked]),
                 frozenset(key for key in shown.keys if key in shown.evidence),
             )

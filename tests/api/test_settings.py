@@ -107,6 +107,17 @@ ADDED: list[tuple[str, int, str]] = [
     ('[encoder]\nkind = "hashing"\nbackend = "onnx-int8"', 35, "runs all-MiniLM-L6-v2 only"),
     ('[language_model]\napi_key = "secret"', 34, "expected one of: base_url, model"),
     ("[storage]\nfolder = []", 34, "valid string"),
+    ("[learning]\nsettle_days = -1", 34, "greater than or equal to 0"),
+    ("[learning]\nsettle_days = 366", 34, "less than or equal to 365"),
+    ("[learning]\nsettle_days = 1.5", 34, "valid integer"),
+    ("[learning]\nquestions = 3", 34, "valid string"),
+    ('[learning]\nquestion = "q.jsonl"', 34, "did you mean 'questions'?"),
+    ("[retrieval]\nsemantic = -0.1", 34, "greater than or equal to 0"),
+    ("[retrieval]\ntitle = 1.1", 34, "less than or equal to 1"),
+    ('[retrieval]\nlexical = "much"', 34, "valid number"),
+    ("[retrieval]\nlexical = nan", 34, "less than or equal to 1 (got nan)"),
+    ("[retrieval]\nlexicl = 0.3", 34, "did you mean 'lexical'?"),
+    ("[retrieval]\nlexical = 0\nsemantic = 0", 35, "semantic and lexical are both 0"),
 ]
 
 
@@ -192,3 +203,10 @@ def test_secrets_have_no_place_in_the_file(tmp_path: Path) -> None:
     for key in ("api_key", "password", "token", "database_url"):
         message, _ = refusal_of(tmp_path / "kb.toml", f'{key} = "x"\n')
         assert f"unknown key '{key}'" in message
+
+
+def test_what_rankings_weigh_reaches_the_retriever(tmp_path: Path) -> None:
+    path = tmp_path / "kb.toml"
+    path.write_text("[retrieval]\nsemantic = 1\nlexical = 0.0\ntitle = 0.5\n", encoding="utf-8")
+    weights = read_settings(path).retrieval.weights
+    assert weights == {"semantic": 1.0, "lexical": 0.0, "title": 0.5}
