@@ -26,15 +26,17 @@ from hierarchy_data import PageVersion, StatementPair, find_data, read_pages, re
 from hierarchy_worlds import stronger_id, weaker_id, write_config, write_worlds
 from sqlalchemy import Connection, select
 
+from api.routes.search import CONTEXT_HITS
 from api.wiring import Application
 from gaps.operating.conflict_check import build_statements, check_conflicts, find_conflicts
-from kb import vectors
+from kb import articles, vectors
 from kb.clock import FixedClock, parse_instant
-from kb.context import pack_context
-from kb.rulings import order_by_rulings
+from kb.context import Passage, pack_context
+from kb.ports import Vectors
+from kb.section_reading import read_sections
 from kb.statements import mask_values, split_sentences
-from kb.tables import conflicts, twins
-from kb.types import Audience, Document, Hit, Metadata, Ruling, SearchRequest
+from kb.tables import conflicts
+from kb.types import Audience, Document, Metadata, SearchRequest
 
 DAY = "2026-01-01"
 TOKEN_BUDGET = 2_000
@@ -54,15 +56,16 @@ class Outcome:
     kind: str
     flagged: bool
     """A stored conflict holds both statements."""
-    winner_first: bool
-    """The first hit, in the order in which rulings put hits, is the stronger page."""
-    winner_above: bool
-    """In that order the weaker page is not above the stronger one."""
-    winner_first_as_served: bool
-    loser_shown_why: bool
-    """Asked for with the overruled, the weaker statement comes with the ruling on it."""
-    loser_packed: bool
-    """The weaker statement stands in the packed context."""
+    winner_first: bool = True
+    """The first document served is the stronger page."""
+    winner_above: bool = True
+    """It is served, and the weaker page, where served, stands below it."""
+    loser_shown_why: bool = True
+    """Asked for with the overruled, the weaker page comes with the ruling on it."""
+    loser_packed: bool = False
+    """The weaker statement stands in the packed context, out of the weaker page."""
+    first: str = ""
+    """What the first document served is, as `_name_first` says."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,31 +136,26 @@ def measure_pairs(
     return outcomes
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    statements: dict[tuple[str, str], list[tuple[str, str]]]
-    """Winner's and loser's statements by their documents."""
-    twins: set[tuple[str, str]]
-    """Chunks, the stronger first."""
+_Stored = dict[tuple[str, str], list[tuple[str, str]]]
+"""Winner's and loser's statements by their documents."""
 
 
 def _read_stored(connection: Connection) -> _Stored:
-    statements: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    statements: _Stored = {}
     for row in connection.execute(select(conflicts)):
         found = statements.setdefault((row.winner_id, row.loser_id), [])
         found.append((row.winner_statement, row.loser_statement))
-    rows = connection.execute(select(twins.c.stronger_chunk, twins.c.weaker_chunk))
-    return _Stored(statements, {(row.stronger_chunk, row.weaker_chunk) for row in rows})
+    return statements
 
 
 def _measure(application: Application, pair: StatementPair, stored: _Stored) -> Outcome:
     winner, loser = stronger_id(pair.after), weaker_id(pair.before)
     flagged = any(
         _same(won, pair.new) and _same(lost, pair.old)
-        for won, lost in stored.statements.get((winner, loser), ())
+        for won, lost in stored.get((winner, loser), ())
     )
     if pair.verdict != "conflict":
-        return Outcome(pair.half, pair.verdict, pair.kind, flagged, True, True, True, True, False)
+        return Outcome(pair.half, pair.verdict, pair.kind, flagged)
     query = question_of(pair)
     vector = application.retriever.encode([query])[0]
     served = application.retriever.search(
@@ -168,7 +166,7 @@ def _measure(application: Application, pair: StatementPair, stored: _Stored) -> 
         Audience.INTERNAL,
         vector=vector,
     ).hits
-    ordered = order_hits(everything, stored)
+    ordered = [hit.chunk.document.document_id for hit in served]
     why = any(
         hit.overruled_by is not None
         and hit.overruled_by.winner == winner
@@ -176,39 +174,67 @@ def _measure(application: Application, pair: StatementPair, stored: _Stored) -> 
         and hit.chunk.document.document_id == loser
         for hit in everything
     )
-    packed = any(
-        passage.hit.chunk.document.document_id == loser
-        and _plain(pair.old) in _plain(passage.hit.chunk.text)
-        for passage in pack_context(served, TOKEN_BUDGET)
-    )
     return Outcome(
         pair.half, pair.verdict, pair.kind, flagged,
-        bool(ordered) and ordered[0] == winner,
-        winner in ordered and loser not in ordered[: ordered.index(winner)],
-        bool(served) and served[0].chunk.document.document_id == winner,
-        why, packed,
+        winner_first=ordered[:1] == [winner],
+        winner_above=winner in ordered and loser not in ordered[: ordered.index(winner)],
+        loser_shown_why=why,
+        loser_packed=any(
+            passage.hit.chunk.document.document_id == loser
+            and _plain(pair.old) in _plain(passage.text)
+            for passage in _pack(application, query, vector)
+        ),
+        first=_name_first(application, pair, ordered, flagged),
     )  # fmt: skip
+
+
+def _pack(application: Application, query: str, vector: Vectors) -> list[Passage]:
+    """As `POST /v1/context` does."""
+    request = SearchRequest(query, top_k=CONTEXT_HITS, group_by="chunk")
+    hits = application.retriever.search(request, Audience.INTERNAL, vector=vector).hits
+    authorities = application.settings.hierarchy.authorities
+    with application.database.read() as connection:
+        sections = read_sections(
+            connection,
+            [hit.chunk.document.document_id for hit in hits],
+            request,
+            Audience.INTERNAL,
+            authorities,
+            now=application.clock.now(),
+        )
+    return pack_context(
+        hits,
+        TOKEN_BUDGET,
+        chunks_of=sections.chunks_of,
+        losing=sections.losing,
+        authorities=authorities,
+    )
+
+
+def _name_first(
+    application: Application, pair: StatementPair, ordered: Sequence[str], flagged: bool
+) -> str:
+    """Which document is served first: the winner, the loser, or what of a third."""
+    if not ordered:
+        return "nothing"
+    if ordered[0] == stronger_id(pair.after):
+        return "winner"
+    if ordered[0] == weaker_id(pair.before):
+        return "loser, conflict known" if flagged else "loser, conflict not known"
+    with application.database.read() as connection:
+        document = articles.read_document(connection, ordered[0], Audience.INTERNAL)
+        text = _plain(articles.read_version(connection, ordered[0], document.version).markdown)
+    if _plain(pair.new) in text:
+        return "third page, the winning statement"
+    if _plain(pair.old) in text:
+        return "third page, the losing statement"
+    return "third page"
 
 
 def question_of(pair: StatementPair) -> str:
     """What somebody asks who knows the earlier wording and not the value."""
     words = _VALUE_WORDS.sub(" ", re.sub(r"[*_`\[\]]|https?://\S+", " ", pair.old))
     return " ".join(f"{pair.heading}: {words}".split())
-
-
-def order_hits(hits: Sequence[Hit], stored: _Stored) -> list[str]:
-    """Documents in the order in which rulings put them, the overruled still among them.
-
-    Only then may the overruled passages be dropped: their place is what the winner takes.
-    """
-    chunks = {hit.chunk.chunk_id: hit.chunk.document.document_id for hit in hits}
-    rulings = [ruling for hit in hits for ruling in hit.overrules]
-    rulings += [
-        Ruling(chunks[strong], chunks[weak], "stronger_authority", "twins")
-        for strong, weak in stored.twins
-        if strong in chunks and weak in chunks
-    ]
-    return order_by_rulings(list(chunks.values()), rulings)
 
 
 def _plain(text: str) -> str:
@@ -251,20 +277,7 @@ def measure_statements(pairs: Sequence[StatementPair], application: Application)
             application.database, application.encoder, documents, now
         )
         found = find_conflicts(held, statements, application.settings.hierarchy.authorities)
-        flagged = bool(found)
-        outcomes.append(
-            Outcome(
-                pair.half,
-                pair.verdict,
-                pair.kind,
-                flagged,
-                flagged,
-                flagged,
-                flagged,
-                flagged,
-                not flagged,
-            )
-        )
+        outcomes.append(Outcome(pair.half, pair.verdict, pair.kind, bool(found)))
     return outcomes
 
 
@@ -301,13 +314,15 @@ def print_figures(outcomes: Sequence[Outcome]) -> None:
         ):
             print(
                 f"  {name} ({len(some)}): winner first {_share(o.winner_first for o in some)}"
-                f" (above the loser {_share(o.winner_above for o in some)}; first as served"
-                f" {_share(o.winner_first_as_served for o in some)}),"
+                f" (above the loser {_share(o.winner_above for o in some)}),"
                 f" flagged {_share(o.flagged for o in some)},"
                 f" reason shown {_share(o.loser_shown_why for o in some)},"
                 f" loser packed {_share(o.loser_packed for o in some)}"
+                f" (where flagged {_share(o.loser_packed for o in some if o.flagged)})"
             )
         print(f"  false flags {_share(o.flagged for o in fine)}")
+        for name, count in Counter(o.first for o in wrong).most_common():
+            print(f"  first: {count} {name}")
 
 
 def _share(values: Iterable[bool]) -> str:

@@ -14,6 +14,7 @@ answers. The thresholds stand on content/ and on the "tune" half of bench/hierar
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ import numpy as np
 from kb.alignment import align_sentences
 from kb.neighbours import Near, Places, find_near, keep_mutual, select_near
 from kb.ports import Vectors
-from kb.quantities import extract_slots
+from kb.quantities import extract_slots, plain_text
 from kb.slots import read_words
 from kb.statements import Disagreement, content_words, find_disagreement
 
@@ -40,6 +41,8 @@ SAME_TITLE = 0.90
 """Cosine of two titles from which on they name one subject."""
 FORM_VALUES = 3
 """Values one sentence takes in other documents from which on it is a field of a form."""
+TOO_FAR_APART = 10
+"""Times one value is the other from which on two authors mean different things."""
 IGNORED_UNITS = frozenset({"date"})
 """Dates differ between documents because their documents do; only values are compared."""
 
@@ -134,8 +137,47 @@ def find_contradictions(statements: Statements) -> Iterator[Contradiction]:
         if (i, j) in seen or not is_same_statement(related, cosine, len(ours.words & theirs.words)):
             continue
         found = find_disagreement(ours.text, theirs.text)
-        if found is not None and found.unit not in IGNORED_UNITS:
+        if found is None or found.unit in IGNORED_UNITS:
+            continue
+        if _may_be_one_value(ours.text, theirs.text, found):
             yield Contradiction(i, j, cosine, found)
+
+
+_AT_LEAST = re.compile(r"\b(?:more than|over|above|at least|exceed\w*|minimum(?: of)?)\s*$", re.I)
+_AT_MOST = re.compile(r"\b(?:less than|under|below|at most|up to|within|maximum(?: of)?)\s*$", re.I)
+_COUNTED_FROM = re.compile(r"\s*(?:after|from|of|since|before|prior to)\s+([^.;,()]{1,60})", re.I)
+_YEAR = re.compile(r"\b(?:FY ?|20)(\d{2})\b")
+
+
+def _may_be_one_value(left: str, right: str, found: Disagreement) -> bool:
+    """Whether two authors may mean one value, read out of what stands around it.
+
+    Not where one states a lower and the other an upper bound, both name years and different ones,
+    both say what they count from and share no word of it, or one value is ten times the other.
+    """
+    texts = plain_text(left), plain_text(right)
+    years = [set(_YEAR.findall(text)) for text in texts]
+    if all(years) and not years[0] & years[1]:
+        return False
+    around = [t.partition(value) for t, value in zip(texts, (found.left, found.right), strict=True)]
+    least, most = (
+        [bool(bound.search(before)) for before, _, _ in around] for bound in (_AT_LEAST, _AT_MOST)
+    )
+    if (least[0] and most[1]) or (least[1] and most[0]):
+        return False
+    origins = [_COUNTED_FROM.match(after) for _, _, after in around]
+    if origins[0] and origins[1]:
+        counted = [content_words(origin.group(1)) for origin in origins if origin]
+        if not counted[0] & counted[1]:
+            return False
+    sizes = [
+        [slot.high for slot in extract_slots(text) if slot.text == value]
+        for text, value in zip(texts, (found.left, found.right), strict=True)
+    ]
+    if not all(sizes):
+        return True
+    small, large = sorted((sizes[0][0], sizes[1][0]))
+    return large < TOO_FAR_APART * small
 
 
 def triples(near: Near) -> Iterator[tuple[int, int, float]]:
@@ -234,6 +276,16 @@ def _is_same_subject(statements: Statements, i: int, j: int, renamed: bool) -> b
 def _marks(title: str) -> set[str]:
     """Numbers and identifiers of a title: they tell two pages of one form apart."""
     return {word.text.lower() for word in read_words(title) if word.value}
+
+
+def mask_titles(statements: Statements) -> Vectors:
+    """Cosines of titles, with -1 where a number or an identifier tells two apart."""
+    entitled = np.array(statements.entitled, np.float32)
+    marks = [_marks(title) for title in statements.titles]
+    for i, j in zip(*np.nonzero(entitled >= SAME_TITLE), strict=True):
+        if marks[i] != marks[j]:
+            entitled[i, j] = -1.0
+    return entitled
 
 
 def is_same_statement(documents: float, sentences: float, shared_words: int) -> bool:

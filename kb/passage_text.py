@@ -14,6 +14,8 @@ LEFT_OUT = "[…]"
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _MARK = re.compile(r"(?<![^\W_])(?<!\\)([\[［【])(?=[^\w\n]{0,40}\d(?:\d|[^\w\n]){0,40}[\]］】])")
 
+_LETTERS = re.compile(r"[^\W_]+")
+
 
 def fold_text(text: str) -> str:
     """What is compared: one space between words, no case."""
@@ -29,26 +31,57 @@ def escape_marks(text: str) -> str:
     return _MARK.sub(r"\\\1", _LINE_ENDS.sub("\n", text))
 
 
-def leave_out_losing(chunks: Sequence[StoredChunk], statements: Sequence[str]) -> list[StoredChunk]:
-    """The chunks of one document that hold no part of a statement, in reading order.
+class ReadingText:
+    """The chunks of one document as they read on, to find statements in.
 
-    Spacing and case do not count. Looked for in the text as it reads on, because a statement may
-    end in the next chunk.
+    Compared by letters and digits alone: a statement was cut out of the document's source, a chunk
+    out of what a reader sees of it, so spacing, marks and line ends may differ, and either may end
+    in the middle of the other. Digits of two numbers never join.
     """
-    ordered = sorted(chunks, key=lambda chunk: chunk.position)
-    folded = [fold_text(chunk.text) for chunk in ordered]
-    starts = [0]
-    for text in folded:
-        starts.append(starts[-1] + len(text) + 1)
-    whole = " ".join(folded)
-    lost: set[int] = set()
-    for statement in {fold_text(said) for said in statements} - {""}:
-        at = whole.find(statement)
-        while at >= 0:
-            end = at + len(statement)
-            lost |= {i for i, (a, b) in enumerate(pairwise(starts)) if a < end and at < b - 1}
-            at = whole.find(statement, at + 1)
-    return [chunk for i, chunk in enumerate(ordered) if i not in lost]
+
+    def __init__(self, chunks: Sequence[StoredChunk]) -> None:
+        self.chunks = sorted(chunks, key=lambda chunk: chunk.position)
+        folded = [_fold_letters(chunk.text) for chunk in self.chunks]
+        self._starts = [0]
+        whole = ""
+        for text in folded:
+            whole = _join_letters(whole, text)
+            self._starts.append(len(whole))
+        self._whole = whole
+
+    def holding(self, statement: str) -> set[str]:
+        """Ids of the chunks that hold any part of a statement the document makes."""
+        letters = _fold_letters(statement)
+        if not letters:
+            return set()
+        before = r"(?<!\d)" if letters[0].isdigit() else ""
+        after = r"(?!\d)" if letters[-1].isdigit() else ""
+        found = set()
+        for match in re.finditer(f"{before}{re.escape(letters)}{after}", self._whole):
+            for chunk, (start, end) in zip(self.chunks, pairwise(self._starts), strict=True):
+                if start < match.end() and match.start() < end:
+                    found.add(chunk.chunk_id)
+        return found
+
+
+def _fold_letters(text: str) -> str:
+    folded = ""
+    for word in _LETTERS.findall(text.casefold()):
+        folded = _join_letters(folded, word)
+    return folded
+
+
+def _join_letters(before: str, after: str) -> str:
+    """Without a space, but for one between two digits: 1.4 is not 14."""
+    between = " " if before[-1:].isdigit() and after[:1].isdigit() else ""
+    return f"{before}{between}{after}"
+
+
+def leave_out_losing(chunks: Sequence[StoredChunk], statements: Sequence[str]) -> list[StoredChunk]:
+    """The chunks of one document that hold no part of a statement, in reading order."""
+    text = ReadingText(chunks)
+    lost: set[str] = set().union(*(text.holding(said) for said in set(statements)))
+    return [chunk for chunk in text.chunks if chunk.chunk_id not in lost]
 
 
 def join_chunks(chunks: Sequence[tuple[StoredChunk, str]], root: tuple[str, ...]) -> str:

@@ -15,17 +15,22 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
 from kb import articles, audit, vectors
-from kb.contradictions import Said, Statements, find_contradictions, read_said, triples
+from kb.contradictions import (
+    Said,
+    Statements,
+    find_contradictions,
+    mask_titles,
+    read_said,
+    triples,
+)
 from kb.database import Database
 from kb.hierarchy import find_superseded, invalid_reason, rule_between
-from kb.neighbours import find_near
+from kb.passage_twins import find_twin_passages
 from kb.ports import Encoder, Vectors
 from kb.statements import mask_values, split_sentences
 from kb.tables import chunks, conflicts, twins
 from kb.types import Audience, Document, Ruling
 
-TWIN_PASSAGE = 0.90
-"""Cosine of two passages from which on they say the same."""
 MAX_PER_PAIR = 20
 """Two documents that disagree in more statements are a matter of their own."""
 
@@ -47,7 +52,7 @@ class FoundConflict:
 
 @dataclass(frozen=True, slots=True)
 class FoundTwins:
-    """Two passages that say nearly the same, of sources of different authority."""
+    """Two passages that speak of one matter, of sources of different authority."""
 
     stronger: Document
     weaker: Document
@@ -78,7 +83,7 @@ def check_conflicts(
     documents, statements = build_statements(database, encoder, texts, now)
     found = find_conflicts(documents, statements, authorities)
     with database.read() as connection:
-        alike = find_twins(connection, documents, statements.related, authorities, encoder.recipe)
+        alike = find_twins(connection, documents, statements, authorities, encoder.recipe)
     with database.write() as connection:
         _replace_rows(connection, found, now)
         _replace_twins(connection, alike, now)
@@ -215,14 +220,20 @@ def _same_scope(left: Document, right: Document) -> bool:
 def find_twins(
     connection: Connection,
     documents: Sequence[Document],
-    related: Vectors,
+    statements: Statements,
     authorities: Sequence[str],
     recipe: str,
 ) -> list[FoundTwins]:
-    """Near-identical passages of documents whose authority differs, stronger side first.
+    """Passages of one matter in documents whose authority differs, stronger side first.
 
-    They state one matter without a value in which they part, so relevance cannot tell them
-    apart: the stronger authority is to be quoted.
+    Relevance cannot tell them apart: the stronger authority is to be quoted.
+
+    Args:
+        connection: Holds the live chunks and their vectors.
+        documents: Those compared.
+        statements: Of the same documents in the same order.
+        authorities: Strongest first.
+        recipe: Of the encoder.
     """
     places = {d.document_id: place for place, d in enumerate(documents)}
     rows = [
@@ -244,7 +255,8 @@ def find_twins(
     owners = np.asarray([places[row.document_id] for row in held], np.int64)
     matrix = np.stack([stored[row.content_hash] for row in held])
     found = []
-    for i, j, cosine in triples(find_near(matrix, owners, related, ((0.0, TWIN_PASSAGE),))):
+    near = find_twin_passages(matrix, owners, statements.related, mask_titles(statements))
+    for i, j, cosine in triples(near):
         left, right = documents[owners[i]], documents[owners[j]]
         ruling = rule_between(left, right, authorities)
         if ruling is None or ruling.rule != "stronger_authority":

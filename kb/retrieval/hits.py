@@ -12,13 +12,14 @@ from kb import lexical
 from kb.freshness import judge_freshness
 from kb.fusion import Fused
 from kb.hierarchy import rule_between, unverified_reason
+from kb.passage_text import ReadingText
 from kb.retrieval.candidates import Candidates, passages_to_read
 from kb.retrieval.catalogue import Catalogue
 from kb.rulings import order_by_rulings
 from kb.types import Audience, Document, Hit, Ruling, SearchRequest, StoredChunk
 
-RULED_DOCUMENTS = 30
-"""How deep conflicts are looked for; hits are at most 50."""
+RULED_DOCUMENTS = 50
+"""How deep those that lose are looked for: hits are at most so many."""
 FIRST_PASSAGES = 3
 """Read of each document at first; more only where all are overruled, or asked for."""
 
@@ -33,38 +34,67 @@ class Inquiry:
     superseded: Mapping[str, Sequence[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Overruling:
+    """A ruling between two documents known to disagree, and where the loser says what lost."""
+
+    ruling: Ruling
+    chunks: frozenset[str]
+    """Ids of the loser's chunks that hold any part of the losing statement."""
+
+
 def rule_documents(
-    catalogue: Catalogue,
-    ranked: Sequence[Fused],
-    known: Mapping[str, Document],
-    authorities: Sequence[str],
-    customer: str | None,
-) -> list[tuple[Ruling, str]]:
-    """Rulings between ranked documents known to disagree, with the losing statement."""
-    top = {fused.key for fused in ranked[:RULED_DOCUMENTS]}
-    rulings = []
-    for key in sorted(top & catalogue.conflicts.keys()):
-        for row in catalogue.conflicts[key]:
-            if row.loser_id not in top:
-                continue
-            left, right = known[row.winner_id], known[row.loser_id]
-            if (left.version, right.version) != (row.winner_version, row.loser_version):
-                continue
-            ruling = rule_between(left, right, authorities, customer=customer)
-            if ruling is not None:
-                swapped = ruling.winner == row.loser_id
-                statement = row.winner_statement if swapped else row.loser_statement
-                rulings.append((ruling, statement))
-    return rulings
-
-
-def order_ruled(
     connection: Connection,
     catalogue: Catalogue,
     asked: Inquiry,
     ranked: Sequence[Fused],
+    known: Mapping[str, Document],
+    authorities: Sequence[str],
+) -> list[Overruling]:
+    """Rulings against documents that may be served, by whichever ranked document known to disagree.
+
+    What overrules a passage does so however far down it was found.
+    """
+    valid = {fused.key for fused in ranked}
+    top = {fused.key for fused in ranked[:RULED_DOCUMENTS]}
+    found: list[tuple[Ruling, str]] = []
+    for key in sorted(valid & catalogue.conflicts.keys()):
+        for row in catalogue.conflicts[key]:
+            if row.loser_id not in valid or not {key, row.loser_id} & top:
+                continue
+            left, right = known[row.winner_id], known[row.loser_id]
+            if (left.version, right.version) != (row.winner_version, row.loser_version):
+                continue
+            ruling = rule_between(left, right, authorities, customer=asked.request.customer)
+            if ruling is not None:
+                swapped = ruling.winner == row.loser_id
+                statement = row.winner_statement if swapped else row.loser_statement
+                found.append((ruling, statement))
+    return _find_passages(connection, asked.audience, found)
+
+
+def _find_passages(
+    connection: Connection, audience: Audience, rulings: Sequence[tuple[Ruling, str]]
+) -> list[Overruling]:
+    """With the chunks that hold each losing statement, which may go over the end of one."""
+    chunks_of: dict[str, list[StoredChunk]] = {}
+    losers = {ruling.loser for ruling, _ in rulings}
+    for chunk in articles.read_chunks_of(connection, losers, audience) if losers else ():
+        chunks_of.setdefault(chunk.document.document_id, []).append(chunk)
+    texts = {key: ReadingText(chunks) for key, chunks in chunks_of.items()}
+    return [
+        Overruling(ruling, frozenset(texts[ruling.loser].holding(statement)))
+        for ruling, statement in rulings
+        if ruling.loser in texts
+    ]
+
+
+def order_ruled(
+    catalogue: Catalogue,
+    asked: Inquiry,
+    ranked: Sequence[Fused],
     candidates: Candidates,
-    rulings: Sequence[tuple[Ruling, str]],
+    rulings: Sequence[Overruling],
     authorities: Sequence[str],
 ) -> list[Fused]:
     """The ranking with winners above those they beat on what is asked.
@@ -74,17 +104,8 @@ def order_ruled(
     """
     top = [fused.key for fused in ranked[:RULED_DOCUMENTS]]
     best = {key: candidates.chunks[key][0] for key in top if candidates.chunks.get(key)}
-    moving = [
-        ruling
-        for ruling in _rule_twins(catalogue, asked, best, candidates, authorities)
-        if ruling.winner in best
-    ]
-    wanted = [best[ruling.loser] for ruling, _ in rulings if ruling.loser in best]
-    read = catalogue.read_passages(connection, wanted, asked.audience)
-    for ruling, statement in rulings:
-        passage = read.get(best.get(ruling.loser, ""))
-        if passage is not None and statement in passage.text:
-            moving.append(ruling)
+    moving = _rule_twins(catalogue, asked, best, candidates, authorities)
+    moving += [found.ruling for found in rulings if best.get(found.ruling.loser) in found.chunks]
     if not moving:
         return list(ranked)
     known = {fused.key: fused for fused in ranked}
@@ -120,7 +141,7 @@ def build_hits(
     asked: Inquiry,
     ranked: Sequence[Fused],
     candidates: Candidates,
-    rulings: Sequence[tuple[Ruling, str]],
+    rulings: Sequence[Overruling],
 ) -> list[Hit]:
     """As many hits as asked for, best first; passages that hold a losing statement are left out."""
     request = asked.request
@@ -130,7 +151,7 @@ def build_hits(
     passages = _read_passages(connection, catalogue, asked, wanted, candidates, each)
     hits: list[Hit] = []
     for fused in wanted:
-        lost = [(r, text) for r, text in rulings if r.loser == fused.key]
+        lost = [found for found in rulings if found.ruling.loser == fused.key]
         chosen = _choose_passages(
             connection, catalogue, asked, fused.key, passages[fused.key], candidates, lost
         )
@@ -146,7 +167,7 @@ def _choose_passages(
     key: str,
     read: Sequence[StoredChunk],
     candidates: Candidates,
-    lost: Sequence[tuple[Ruling, str]],
+    lost: Sequence[Overruling],
 ) -> list[tuple[StoredChunk, Ruling | None]]:
     """A document's passages, with who overrules each; overruled ones only where asked for."""
     found = _judge_passages(asked, read, lost)
@@ -158,9 +179,9 @@ def _choose_passages(
 
 
 def _judge_passages(
-    asked: Inquiry, read: Sequence[StoredChunk], lost: Sequence[tuple[Ruling, str]]
+    asked: Inquiry, read: Sequence[StoredChunk], lost: Sequence[Overruling]
 ) -> list[tuple[StoredChunk, Ruling | None]]:
-    judged = [(c, next((r for r, text in lost if text in c.text), None)) for c in read]
+    judged = [(c, next((o.ruling for o in lost if c.chunk_id in o.chunks), None)) for c in read]
     return [(c, r) for c, r in judged if r is None or asked.request.include_overruled]
 
 
@@ -169,7 +190,7 @@ def _build_hit(
     asked: Inquiry,
     fused: Fused,
     candidates: Candidates,
-    rulings: Sequence[tuple[Ruling, str]],
+    rulings: Sequence[Overruling],
     chunk: StoredChunk,
     against: Ruling | None,
 ) -> Hit:
@@ -179,14 +200,14 @@ def _build_hit(
         asked.now,
         review_every_days=catalogue.intervals.get(document.source),
         superseded_by=asked.superseded.get(fused.key, ()),
-        contradicted_by=[r.winner for r, _ in rulings if r.loser == fused.key],
+        contradicted_by=[o.ruling.winner for o in rulings if o.ruling.loser == fused.key],
         reported_stale=catalogue.reports.get((fused.key, document.version)),
     )
     return Hit(
         chunk=chunk,
         score=fused.score,
         freshness=freshness,
-        overrules=tuple(r for r, _ in rulings if r.winner == fused.key),
+        overrules=tuple(o.ruling for o in rulings if o.ruling.winner == fused.key),
         overruled_by=against,
         unverified=unverified_reason(document),
         why={f"{name}_rank": rank for name, rank in fused.ranks.items()}

@@ -207,12 +207,9 @@ class Retriever:
         started: float,
     ) -> SearchResponse:
         request, ranked, candidates = asked.request, ranking.ranked, ranking.candidates
-        rulings = rule_documents(
-            view.catalogue, ranked, candidates.documents, self._rules.authorities, request.customer
-        )
-        ranked = order_ruled(
-            connection, view.catalogue, asked, ranked, candidates, rulings, self._rules.authorities
-        )
+        known, authorities = candidates.documents, self._rules.authorities
+        rulings = rule_documents(connection, view.catalogue, asked, ranked, known, authorities)
+        ranked = order_ruled(view.catalogue, asked, ranked, candidates, rulings, authorities)
         hits = build_hits(connection, view.catalogue, asked, ranked, candidates, rulings)
         features = confidence_features(
             connection, view.catalogue, asked, ranked, ranking.rankings, candidates.documents

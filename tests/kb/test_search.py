@@ -14,7 +14,8 @@ from kb.encoding.hashing import HashingEncoder
 from kb.errors import UnavailableError
 from kb.ports import Vectors
 from kb.retrieval import candidates as candidates_module
-from kb.tables import conflicts, freshness_verdicts
+from kb.retrieval import hits as hits_module
+from kb.tables import conflicts, freshness_verdicts, twins
 from kb.types import Audience, SearchResponse
 from tests.kb.factories import NOW, Knowledge, make_parsed
 
@@ -234,3 +235,144 @@ def test_a_limit_finds_what_lies_below_the_depth_of_the_rankings(
     assert knowledge.find("reset the router button", labels=("mesh",)) == ["wanted"]
     knowledge.build()
     assert knowledge.find("reset the router button", labels=("mesh",)) == ["wanted"]
+
+
+def alike(knowledge: Knowledge, stronger: str, weaker: str) -> None:
+    """Every passage of the weaker one speaks of the matter of the stronger one's first."""
+    with knowledge.database.write() as connection:
+        articles.next_sequence(connection)
+        held = articles.read_chunks_of(connection, [stronger, weaker], Audience.INTERNAL)
+        ids = {
+            key: [c.chunk_id for c in held if c.document.document_id == key]
+            for key in (stronger, weaker)
+        }
+        for chunk in ids[weaker]:
+            connection.execute(
+                insert(twins).values(
+                    stronger_chunk=ids[stronger][0], weaker_chunk=chunk, stronger_id=stronger,
+                    weaker_id=weaker, similarity=0.9, found_at=NOW,
+                )
+            )  # fmt: skip
+
+
+def test_a_losing_statement_is_found_whatever_its_marks_and_line_ends(knowledge: Knowledge) -> None:
+    knowledge.put(
+        make_parsed("policy", "Refunds are paid within 14 days.", authority="policy"),
+        make_parsed("help", "Refunds, **as ever**, are\npaid within _30 days_."),
+    )
+    disagree(knowledge, "policy", "help", "14 days", "Refunds, as ever, are paid within 30 days!")
+    assert knowledge.find("refunds paid within days") == ["policy"]
+
+
+def test_a_losing_statement_may_go_on_in_the_next_passage(knowledge: Knowledge) -> None:
+    text = " ".join(f"refund{number}" for number in range(300))
+    knowledge.put(
+        make_parsed("policy", "A refund0 takes 14 days.", authority="policy"),
+        make_parsed("help", f"{text} takes 30 days."),
+    )
+    assert knowledge.find("refund0 refund299") != ["policy"]
+    disagree(knowledge, "policy", "help", "14 days", f"{text} takes 30 days.")
+    assert knowledge.find("refund0 refund299") == ["policy"]
+
+
+def test_a_number_that_lost_is_not_found_inside_another(knowledge: Knowledge) -> None:
+    knowledge.put(
+        make_parsed("policy", "Refunds are paid within 7 days.", authority="policy"),
+        make_parsed("help", "Refunds are paid after 1.4 days or 114 days."),
+    )
+    disagree(knowledge, "policy", "help", "7 days", "14 days")
+    assert sorted(knowledge.find("refunds paid days")) == ["help", "policy"]
+
+
+def test_a_winner_that_relevance_puts_far_down_still_overrules(
+    knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hits_module, "RULED_DOCUMENTS", 2)
+    knowledge.put(
+        make_parsed("help", "Refunds are paid within 30 days."),
+        *(make_parsed(f"x{n}", f"Refunds are paid, number {n}.") for n in range(3)),
+        make_parsed("policy", "Somewhere in this text we say 14 days.", authority="policy"),
+    )
+    assert knowledge.find("refunds are paid within 30 days")[-1] == "policy"
+    disagree(knowledge, "policy", "help", "14 days", "Refunds are paid within 30 days.")
+    found = knowledge.find("refunds are paid within 30 days")
+    assert found[0] == "policy"
+    assert "help" not in found
+
+
+def test_of_two_passages_of_one_matter_the_stronger_comes_first(knowledge: Knowledge) -> None:
+    knowledge.put(
+        make_parsed("help", "Show the badge at the gate to the guard."),
+        make_parsed("other", "The gate."),
+        make_parsed("policy", "The badge is shown.", authority="policy"),
+    )
+    before = knowledge.find("show the badge at the gate")
+    assert before[0] == "help"
+    alike(knowledge, "policy", "help")
+    found = knowledge.ask("show the badge at the gate").hits
+    assert [h.chunk.document.document_id for h in found] == [
+        "policy", *(key for key in before if key != "policy")
+    ]  # fmt: skip
+    assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+
+
+WORDS = "refund parcel badge gate invoice hotel price order label store".split()
+
+
+def write_text(generator: np.random.Generator, days: int) -> tuple[str, str]:
+    """A few sections and the one statement of them that others may dispute."""
+    said = f"The {generator.choice(WORDS)} takes {days} days."
+    parts = [" ".join(generator.choice(WORDS, 30)) + "." for _ in range(generator.integers(0, 3))]
+    parts.insert(int(generator.integers(0, len(parts) + 1)), said + " " + " ".join(WORDS * 3))
+    return "\n\n".join(f"## Part {n}\n\n{part}" for n, part in enumerate(parts)), said
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_weaker_source_changes_nothing_a_stronger_one_answers(
+    knowledge: Knowledge, seed: int
+) -> None:
+    """Nor does a stronger one show to who may not read it."""
+    generator = np.random.default_rng(seed)
+    strong = {f"strong-{n}": write_text(generator, n + 1) for n in range(4)}
+    weak = {f"weak-{n}": write_text(generator, n + 40) for n in range(3)}
+    names = {key: str(generator.choice(["policy", "procedure"])) for key in strong}
+    hidden = make_parsed("hidden", write_text(generator, 90)[0], authority="policy",
+                         audience=Audience.INTERNAL)  # fmt: skip
+    query = " ".join([*generator.choice(WORDS, 3), "takes days"])
+    group = str(generator.choice(["document", "chunk"]))
+
+    def answer(audience: Audience = Audience.INTERNAL) -> SearchResponse:
+        return knowledge.ask(query, audience, top_k=50, group_by=group, include_overruled=True)
+
+    def answered_by_strong() -> dict[str, object]:
+        return {
+            h.chunk.chunk_id: (h.chunk.text, h.freshness, h.overruled_by, h.unverified)
+            for h in answer().hits
+            if h.chunk.document.document_id in strong
+        }
+
+    knowledge.put(*(make_parsed(k, text, authority=names[k]) for k, (text, _) in strong.items()))
+    before = answered_by_strong()
+    knowledge.put(*(make_parsed(key, text) for key, (text, _) in weak.items()))
+    beaten = set()
+    for key, (_, said) in weak.items():
+        winner = str(generator.choice(list(strong)))
+        one, two = (winner, strong[winner][1]), (key, said)
+        left, right = (one, two) if generator.integers(2) else (two, one)
+        disagree(knowledge, left[0], right[0], left[1], right[1])
+        if generator.integers(2):
+            alike(knowledge, winner, key)
+            beaten.add((winner, key))
+    assert answered_by_strong() == before
+    hits = answer().hits
+    disputed = [h for h in hits for _, said in weak.values() if said in h.chunk.text]
+    assert all(h.overruled_by is not None for h in disputed)
+    order = [h.chunk.document.document_id for h in hits]
+    assert all(order.index(winner) < order.index(loser) for winner, loser in beaten)
+
+    seen = shape(answer(Audience.PUBLIC))
+    knowledge.put(hidden)
+    for key, (_, said) in (*weak.items(), *strong.items()):
+        disagree(knowledge, "hidden", key, "90 days", said)
+        alike(knowledge, "hidden", key)
+    assert shape(answer(Audience.PUBLIC)) == seen
