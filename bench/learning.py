@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from learning_bench import Desk
+from learning_bench import Desk, remember_candidates
 from learning_curve import measure_curve
 from learning_data import read_forum
 from learning_once import measure_once
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="kb-learning-") as temporary:
         work = (options.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        return _run(options, data, work)
+        with remember_candidates():
+            return _run(options, data, work)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from learning_data import LEARN_NOW, TRAIN_UNTIL, Forum
+from sqlalchemy import Connection
 from thunderbird_data import Query, write_knowledge_base
 from thunderbird_service import CommandError, Product
 
@@ -19,6 +20,9 @@ from api.wiring import Application
 from gaps.finding.tickets import parse_ticket_line
 from kb.clock import FixedClock, parse_instant
 from kb.metrics import bootstrap_interval, ndcg
+from kb.retrieval import retriever
+from kb.retrieval.candidates import Candidates
+from kb.retrieval.index import IndexView
 from kb.types import Audience, SearchRequest
 
 DEPTH = 10
@@ -68,6 +72,32 @@ class Desk:
             yield application
         finally:
             application.close()
+
+
+@contextmanager
+def remember_candidates() -> Iterator[None]:
+    """Read what the index holds for a question once for all fits: it never changes here.
+
+    Candidates do not depend on what was learned, and reading them is most of the time.
+    """
+    usual = retriever.collect_candidates
+    held: dict[tuple[str, Audience], Candidates] = {}
+
+    def remembered(
+        connection: Connection, view: IndexView, query: str, audience: Audience, vector: Any
+    ) -> Candidates:
+        found = held.get((query, audience))
+        if found is None:
+            found = held[query, audience] = usual(connection, view, query, audience, vector)
+        return Candidates(
+            dict(found.documents), found.chunks, {n: dict(s) for n, s in found.scores.items()}
+        )
+
+    retriever.collect_candidates = remembered
+    try:
+        yield
+    finally:
+        retriever.collect_candidates = usual
 
 
 def learn_in_process(application: Application, tickets: Sequence[Ticket]) -> dict[str, Any]:
