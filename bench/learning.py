@@ -50,6 +50,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("--plot", type=Path, help="write the weekly replay's SVG here")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="learn every N weeks, to try it out"
+    )
     parser.add_argument("--in-process", action="store_true", help="ask without HTTP")
     return parser.parse_args(arguments)
 
@@ -75,7 +78,7 @@ def _run(options: argparse.Namespace, data: Path, work: Path) -> int:
             keep("curve", measure_curve(desk))
             _print_curve(figures["curve"])
         if "weekly" in wanted:
-            keep("weekly", measure_weekly(desk))
+            keep("weekly", measure_weekly(desk, options.every))
             _print_weekly(figures["weekly"])
             if options.plot is not None:
                 write_plot(figures["weekly"], options.plot)
