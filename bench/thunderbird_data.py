@@ -241,6 +241,28 @@ def read_queries(folder: Path, known_slugs: Collection[str]) -> list[Query]:
     ]
 
 
+def read_links(folder: Path) -> dict[str, list[tuple[str, str]]]:
+    """Day and article of each link that somebody other than the asker gave, by ticket."""
+    return {
+        row["id"]: [
+            (reply["created"], slug)
+            for reply in row.get("replies", ())
+            if reply["role"] != "asker" and reply["created"] >= row["created"]
+            for slug in reply.get("kb", ())
+            if slug in row["kb"]
+        ]
+        for row in _read_lines(folder / "tickets.jsonl.gz")
+    }
+
+
+def read_grades(folder: Path) -> dict[tuple[str, str], tuple[int, bool]]:
+    """Grade of each judged link, and whether it is a routine one, by ticket and article."""
+    return {
+        (row["query"], row["slug"]): (int(row["grade"]), row["generic"] == "1")
+        for row in _read_table(folder / "qrels.csv.gz")
+    }
+
+
 def write_lines(rows: Collection[Mapping[str, Any]], path: Path) -> None:
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     path.write_text(text, encoding="utf-8")
