@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from kb import lexical
+from kb import articles, lexical
 from kb.freshness import judge_freshness
 from kb.fusion import Fused
 from kb.hierarchy import rule_between, unverified_reason
