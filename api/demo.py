@@ -27,8 +27,6 @@ from gaps.types import Draft, DraftState, Gap, GapKind
 from kb.clock import format_instant
 from kb.errors import InvalidInputError
 from kb.evaluation import ask_questions, read_questions, report_answers
-from kb.learning.calibrations import write_calibration
-from kb.training.calibrating import fit_on_answers
 from kb.types import Audience, Role, SearchRequest, SearchResponse
 
 CONTENT = Path(__file__).parent.parent / "content"
@@ -97,10 +95,9 @@ def _open_story(application: Application) -> None:
     with _step(f"asking {len(questions)} frozen questions"):
         asked = ask_questions(application.retriever, questions)
     half, other = asked[::2], asked[1::2]
-    calibration = fit_on_answers(half, name="frozen-questions")
-    with application.database.write() as connection:
-        write_calibration(connection, calibration, actor="demo", now=application.clock.now())
-    application.retriever.calibration = calibration
+    application.learning.calibrate(
+        [a.question for a in half], name="frozen-questions", actor="demo"
+    )
     with _step("asking the half that the confidence was not fitted on"):
         report = report_answers(ask_questions(application.retriever, [a.question for a in other]))
     known = report["answerable"]

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from gaps.operating.solved import read_solved
 from kb.clock import format_instant
-from kb.evaluation import Question, ask_questions, read_questions
-from kb.learning.calibrations import write_calibration
-from kb.learning.judgements import read_outcomes
+from kb.evaluation import Question, read_questions
+from kb.learning.judgements import Judgement, read_outcomes
 from kb.learning.models import LearnedModel, read_models, roll_back
-from kb.training.calibrating import fit_on_answers
 from kb.training.learning import learn
+from kb.training.recalibrating import recalibrate
 
 if TYPE_CHECKING:
     from api.wiring import Application
-    from kb.confidence import Calibration
 
 
 class Learning:
@@ -27,12 +25,18 @@ class Learning:
     def __init__(self, application: Application) -> None:
         self._application = application
 
-    def learn(self, *, actor: str, questions: Path | None = None) -> dict[str, Any]:
-        """Fit the ranking on what was solved, and serve it where the gate lets it.
+    def learn(
+        self, *, actor: str, questions: Path | None = None, name: str = "fitted"
+    ) -> dict[str, Any]:
+        """Fit the ranking on what was solved, serve it where the gate lets it, then recalibrate.
 
         Args:
             actor: Who asked for it.
             questions: Frozen question set; that of kb.toml where left out, none where neither is.
+            name: What responses call the confidence.
+
+        Returns:
+            The gate's report, with "confidence" by audience.
 
         Raises:
             InvalidInputError: The question set is malformed.
@@ -42,30 +46,40 @@ class Learning:
         frozen = self.read_frozen(questions)
         with application.database.read() as connection:
             found = read_solved(connection) + read_outcomes(connection)
-        settle = timedelta(days=application.settings.learning.settle_days)
-        return learn(
+        found.sort(key=lambda judgement: (judgement.at, judgement.ref))
+        until = now - timedelta(days=application.settings.learning.settle_days)
+        report = learn(
             application.database,
             application.retriever,
-            sorted(found, key=lambda judgement: (judgement.at, judgement.ref)),
+            found,
             frozen,
             recipe=application.encoder.recipe,
-            until=now - settle,
+            until=until,
             now=now,
             actor=actor,
         )
+        settled = [judgement for judgement in found if judgement.at <= until]
+        confidence = self._recalibrate(settled, frozen, name=name, actor=actor)
+        return report | {"confidence": confidence}
 
-    def calibrate(self, questions: Sequence[Question], *, name: str, actor: str) -> Calibration:
-        """Fit the confidence on a frozen question set; the next search states it.
+    def calibrate(self, questions: Sequence[Question], *, name: str, actor: str) -> dict[str, Any]:
+        """Fit the confidence on frozen questions alone; the next search states it."""
+        return self._recalibrate([], questions, name=name, actor=actor)
 
-        Raises:
-            InvalidInputError: Too few questions.
-        """
+    def _recalibrate(
+        self, found: Sequence[Judgement], frozen: Sequence[Question], *, name: str, actor: str
+    ) -> dict[str, Any]:
         application = self._application
-        fitted = fit_on_answers(ask_questions(application.retriever, questions), name=name)
-        with application.database.write() as connection:
-            write_calibration(connection, fitted, actor=actor, now=application.clock.now())
-        application.retriever.calibration = fitted
-        return fitted
+        return recalibrate(
+            application.database,
+            application.retriever,
+            found,
+            frozen,
+            recipe=application.encoder.recipe,
+            name=name,
+            now=application.clock.now(),
+            actor=actor,
+        )
 
     def read_frozen(self, questions: Path | None = None) -> list[Question]:
         path = questions

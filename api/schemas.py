@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kb.clock import format_instant
 from kb.context import Passage
-from kb.types import Document, Hit, Ruling, SearchRequest, SearchResponse, Version
+from kb.types import Document, Hit, Ruling, SearchRequest, SearchResponse, Version, WhyNot
 
 QUERY_CHARACTERS = 20_000
 Identifier = str
@@ -90,6 +90,7 @@ def search_json(response: SearchResponse, *, explain: bool = False) -> dict[str,
         "answerable": response.answerable,
         "confidence": round(response.confidence, 4),
         "calibration": response.calibration,
+        "why_not": why_not_json(response.why_not),
         "degraded": list(response.degraded),
         "generation": response.generation,
         "took_ms": round(response.took_ms, 2),
@@ -98,6 +99,25 @@ def search_json(response: SearchResponse, *, explain: bool = False) -> dict[str,
     if explain:
         answer["features"] = {k: round(v, 4) for k, v in response.features.items()}
     return answer
+
+
+def why_not_json(why_not: WhyNot | None) -> dict[str, Any] | None:
+    """Null where the query is answerable."""
+    if why_not is None:
+        return None
+    nearest = None
+    if why_not.document_id is not None:
+        similarity = why_not.similarity
+        nearest = {
+            "document_id": why_not.document_id,
+            "title": why_not.title,
+            "similarity": None if similarity is None else round(similarity, 4),
+        }
+    return {
+        "reason": why_not.reason,
+        "nearest": nearest,
+        "missing_terms": list(why_not.missing_terms),
+    }
 
 
 def hit_json(hit: Hit, *, explain: bool = False) -> dict[str, Any]:

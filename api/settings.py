@@ -128,11 +128,13 @@ class EncoderSettings(_Section):
 
 
 class RetrievalSettings(_Section):
-    """What each ranking weighs in the unlearned fusion; only their ratio counts."""
+    """What each ranking weighs in the unlearned fusion (only their ratio counts), and refusals."""
 
     semantic: float = Field(default=FUSION_WEIGHTS["semantic"], ge=0.0, le=1.0)
     lexical: float = Field(default=FUSION_WEIGHTS["lexical"], ge=0.0, le=1.0)
     title: float = Field(default=FUSION_WEIGHTS["title"], ge=0.0, le=1.0)
+    answerable_threshold: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Confidence from which on a query counts as answerable; left out, the one `kb learn` chose."""
 
     @model_validator(mode="after")
     def _something_weighs(self) -> RetrievalSettings:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kb.retrieval.retriever import Retriever
 
 log = logging.getLogger("kb.wiring")
-DEFAULT_CALIBRATION = Path(__file__).parent.parent / "kb" / "confidence_default.json"
+SHIPPED_PRIOR = Path(__file__).parent.parent / "kb" / "confidence_default.json"
 REBUILD_SHARE = 0.2
 """A delta over this share of the live chunks is worth sealing; judgement, not measurement."""
 REBUILD_FEWEST = 500
@@ -107,26 +107,22 @@ class Application:
     def retriever(self) -> Retriever:
         from kb.retrieval.retriever import Retriever, RetrieverRules
 
-        rules = RetrieverRules(self.settings.hierarchy.authorities, self.settings.retrieval.weights)
+        rules = RetrieverRules(
+            self.settings.hierarchy.authorities,
+            self.settings.retrieval.weights,
+            self.settings.retrieval.answerable_threshold,
+        )
         return Retriever(
-            self.database, self.index, self.encoder, self.clock, rules, self.read_calibration()
+            self.database, self.index, self.encoder, self.clock, rules, self.read_prior()
         )
 
-    def read_calibration(self) -> Calibration | None:
-        """The confidence fitted here, else the one that ships, where its encoder is in use."""
+    def read_prior(self) -> Calibration | None:
+        """The confidence that ships, stated as uncalibrated; for the encoder it was fitted with."""
         from kb.confidence import Calibration
-        from kb.learning.calibrations import read_calibration
 
-        with self.database.read() as connection:
-            fitted = read_calibration(connection)
-        if fitted is not None and fitted.is_current:
-            return fitted
-        if (
-            self.settings.encoder.kind != "sentence-transformers"
-            or not DEFAULT_CALIBRATION.exists()
-        ):
+        if self.settings.encoder.kind != "sentence-transformers" or not SHIPPED_PRIOR.exists():
             return None
-        return Calibration.from_json(json.loads(DEFAULT_CALIBRATION.read_text()))
+        return Calibration.from_json(json.loads(SHIPPED_PRIOR.read_text(encoding="utf-8")))
 
     def sync_sources(self, only: str | None = None) -> Iterator[dict[str, Any]]:
         """Sync every source in turn, or one; a source that fails does not stop the others.

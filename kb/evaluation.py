@@ -12,6 +12,8 @@ from kb.errors import InvalidInputError
 from kb.metrics import (
     auroc,
     bootstrap_interval,
+    bootstrap_statistic,
+    coverage_curve,
     expected_calibration_error,
     ndcg,
     recall,
@@ -137,7 +139,9 @@ def report_answers(asked: Sequence[Asked]) -> dict[str, Any]:
     """Quality over the answerable questions, and how well the confidence knows which those are.
 
     The calibration error compares the stated confidence with whether the first three hits held a
-    relevant document; the AUROC separates answerable from unanswerable questions.
+    relevant document; `answered_auroc` separates by that, `auroc` answerable from unanswerable
+    questions. `coverage` says, of the most confident tenth, fifth … of the questions, what share
+    the first three hits answered.
     """
     graded = [a for a in asked if a.question.relevant]
     values = {
@@ -149,16 +153,28 @@ def report_answers(asked: Sequence[Asked]) -> dict[str, Any]:
     confidences = [a.confidence for a in asked]
     refused = [a for a in asked if not a.question.answerable]
     wanted = [a for a in asked if a.question.answerable]
+    answered = [a.answered for a in asked]
+    answerable = [a.question.answerable for a in asked]
     return {
         "questions": len(asked),
         **{name: _mean(found) for name, found in values.items()},
         "answerable": {
-            "auroc": auroc(confidences, [a.question.answerable for a in asked]),
-            "expected_calibration_error": expected_calibration_error(
-                confidences, [a.answered for a in asked]
-            ),
+            "auroc": auroc(confidences, answerable),
+            "answered_auroc": auroc(confidences, answered),
+            "expected_calibration_error": expected_calibration_error(confidences, answered),
             "refused_share": _mean([not a.answerable for a in refused]),
             "false_refusal_share": _mean([not a.answerable for a in wanted]),
+            "refused_though_answered_share": _mean([not a.answerable for a in asked if a.answered]),
+            "intervals": {
+                "auroc": bootstrap_statistic(auroc, confidences, answerable),
+                "answered_auroc": bootstrap_statistic(auroc, confidences, answered),
+                "expected_calibration_error": bootstrap_statistic(
+                    expected_calibration_error, confidences, answered
+                ),
+                "refused_share": bootstrap_interval([not a.answerable for a in refused]),
+                "false_refusal_share": bootstrap_interval([not a.answerable for a in wanted]),
+            },
+            "coverage": coverage_curve(confidences, answered),
         },
         "intervals": {name: bootstrap_interval(found) for name, found in values.items()},
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -76,3 +77,71 @@ def bootstrap_interval(
     picks = generator.integers(0, len(sample), size=(draws, len(sample)))
     low, high = np.percentile(sample[picks].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
+
+
+def bootstrap_statistic(
+    measure: Callable[[Sequence[float], Sequence[bool]], float | None],
+    stated: Sequence[float],
+    outcomes: Sequence[bool],
+    *,
+    seed: int = 20_261_121,
+    draws: int = 500,
+) -> tuple[float, float] | None:
+    """As `bootstrap_interval`, of a measure over questions; None where it cannot be measured.
+
+    A calibration error cannot be below 0, and drawing with repetition adds to it: its interval
+    lies rather too high than too low.
+    """
+    if not stated or measure(stated, outcomes) is None:
+        return None
+    chances, seen = np.asarray(stated, float), np.asarray(outcomes, bool)
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(draws):
+        picks = generator.integers(0, len(chances), size=len(chances))
+        value = measure(chances[picks].tolist(), seen[picks].tolist())
+        if value is not None:
+            found.append(value)
+    low, high = np.percentile(found, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """95% interval of a share (Wilson, 1927); does not vanish where all or none are hits."""
+    z = 1.959964
+    share, spread = hits / count, z * z / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def coverage_curve(
+    stated: Sequence[float], outcomes: Sequence[bool], steps: int = 10
+) -> list[dict[str, Any]]:
+    """Accuracy if only the most confident were answered (El-Yaniv and Wiener, 2010).
+
+    Returns:
+        A point for each tenth: `{"coverage", "questions", "threshold", "accuracy", "interval"}`.
+        Questions as confident as the last of a tenth count with it.
+    """
+    chances = np.asarray(stated, float)
+    seen = np.asarray(outcomes, float)
+    curve: list[dict[str, Any]] = []
+    ordered = np.sort(chances)[::-1]
+    for step in range(1, steps + 1):
+        last = math.ceil(len(chances) * step / steps) - 1
+        if last < 0:
+            break
+        kept = chances >= ordered[last]
+        if curve and curve[-1]["questions"] == int(kept.sum()):
+            continue
+        curve.append(
+            {
+                "coverage": float(kept.mean()),
+                "questions": int(kept.sum()),
+                "threshold": float(ordered[last]),
+                "accuracy": float(seen[kept].mean()),
+                "interval": wilson_interval(int(seen[kept].sum()), int(kept.sum())),
+            }
+        )
+    return curve

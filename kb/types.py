@@ -238,16 +238,33 @@ class SearchRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why a query does not count as answerable; of what the caller may read, and its own words."""
+
+    reason: str
+    document_id: str | None
+    """The nearest hit; None where nothing was found."""
+    title: str | None
+    similarity: float | None
+    """Cosine of its best passage; None without an encoder."""
+    missing_terms: tuple[str, ...]
+    """Words of the query that none of the first hits holds, rarest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResponse:
     query: str
     answerable: bool
     confidence: float
     """Calibrated probability that the first hits answer the query, 0 to 1."""
     calibration: str
-    """Name of the calibration in force, or "uncalibrated"."""
+    """Name of the calibration in force, with "(stale)" where the ranking has changed since, or
+    "uncalibrated" where nothing was fitted on this knowledge base."""
     degraded: tuple[str, ...]
     generation: str | None
     hits: tuple[Hit, ...]
     took_ms: float
     features: dict[str, float] = field(default_factory=dict)
     search_id: str | None = None
+    why_not: WhyNot | None = None
+    """Only where it is not answerable."""

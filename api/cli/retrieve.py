@@ -58,6 +58,13 @@ def search(
 def _print_answer(answer: dict[str, Any]) -> None:
     verdict = "answerable" if answer["answerable"] else "NOT ANSWERABLE"
     print_line(f"{verdict}, confidence {answer['confidence']:.2f} ({answer['calibration']})")
+    if answer["why_not"]:
+        print_line(answer["why_not"]["reason"])
+        nearest = answer["why_not"]["nearest"]
+        if nearest:
+            similar = nearest["similarity"]
+            told = "" if similar is None else f", cosine {similar:.2f}"
+            print_line(f"nearest: {nearest['title']}  [{nearest['document_id']}]{told}")
     for fault in answer["degraded"]:
         print_line(f"degraded: {fault}")
     for place, hit in enumerate(answer["hits"], start=1):
@@ -98,14 +105,27 @@ def evaluate(
         value = report[name]
         if value is not None and interval is not None:
             print_line(f"{name:14} {value:.3f}  [{interval[0]:.3f} {interval[1]:.3f}]")
-    for name, value in report["answerable"].items():
-        print_line(f"{name:26} {'-' if value is None else f'{value:.3f}'}")
+    _print_knowing(report["answerable"])
+
+
+def _print_knowing(known: dict[str, Any]) -> None:
+    for name, value in known.items():
+        if name in ("intervals", "coverage"):
+            continue
+        interval = known["intervals"].get(name)
+        told = "" if interval is None else f"  [{interval[0]:.3f} {interval[1]:.3f}]"
+        print_line(f"{name:29} {'-' if value is None else f'{value:.3f}'}{told}")
+    for point in known["coverage"]:
+        print_line(
+            f"most confident {point['coverage']:4.0%}: {point['accuracy']:.3f} answered, "
+            f"confidence from {point['threshold']:.2f}"
+        )
 
 
 def learn(
     questions: Annotated[
         Path | None,
-        typer.Option(help="Frozen question set: guards the ranking, and the confidence is fitted."),
+        typer.Option(help="Frozen question set: guards the ranking, and fits the confidence."),
     ] = None,
     name: Annotated[str, typer.Option(help="What responses call the confidence.")] = "fitted",
     roll_back: Annotated[
@@ -114,7 +134,7 @@ def learn(
     versions: Annotated[bool, typer.Option("--versions", help="List what was learned.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Learn the ranking from solved tickets, and the confidence from a question set."""
+    """Learn the ranking from solved tickets, then the confidence from them and a question set."""
     with open_application() as application:
         learning = application.learning
         if versions:
@@ -127,24 +147,14 @@ def learn(
             else:
                 print_line(f"serving {serving or 'the unlearned ranking'}")
             return
-        report = learning.learn(actor="cli", questions=questions)
-        calibration = None
-        if questions is not None:
-            frozen = learning.read_frozen(questions)
-            calibration = learning.calibrate(frozen, name=name, actor="cli")
-            report["confidence"] = calibration.to_json()
+        report = learning.learn(actor="cli", questions=questions, name=name)
     if as_json:
         print_json(report)
         return
     for line in _describe_learned(report):
         print_line(line)
-    if calibration is not None:
-        found = calibration.evaluation
-        print_line(
-            f"confidence fitted on {found['questions']} questions; held back: AUROC "
-            f"{found['held_back_auroc']:.3f}, calibration error "
-            f"{found['held_back_calibration_error']:.3f}"
-        )
+    for line in _describe_confidence(report["confidence"]):
+        print_line(line)
 
 
 def _describe_learned(report: dict[str, Any]) -> Iterator[str]:
@@ -158,6 +168,25 @@ def _describe_learned(report: dict[str, Any]) -> Iterator[str]:
             f"{found['unlearned']:.3f} unlearned, {found['learned']:.3f} learned"
         )
         yield told if found["refused"] is None else f"{told}; refused: {found['refused']}"
+
+
+def _describe_confidence(report: dict[str, Any]) -> Iterator[str]:
+    for audience, fitted in report.items():
+        if fitted["refused"] is not None:
+            yield f"  {audience:9} confidence as before: {fitted['refused']}"
+            continue
+        found = fitted["evaluation"]
+        yield (
+            f"  {audience:9} confidence fitted on {found['questions']} questions, threshold "
+            f"{fitted['threshold']:.2f}; held back ({found['held_back']}): calibration error "
+            f"{found['held_back_calibration_error']:.3f}, AUROC {_say(found['held_back_auroc'])}, "
+            f"refused {_say(found['refused_of_unanswered'])} of the unanswered and "
+            f"{_say(found['refused_of_answered'])} of the answered"
+        )
+
+
+def _say(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _print_models(models: list[dict[str, Any]], *, as_json: bool) -> None:

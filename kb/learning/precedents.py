@@ -1,8 +1,8 @@
 """What was solved before, as evidence for a new question; pure.
 
-Each requester counts once: of one requester's questions only the nearest is heard, and of a
-document that only one requester stands for nothing is said at all. One loud customer, or one key
-that reports whatever it likes, therefore vouches for nothing alone and adds at most one voice to
+Each requester counts once: of one requester's questions only the nearest is heard, and a document
+that only one requester stands for gets no votes. One loud customer, or one key that reports
+whatever it likes, therefore lifts nothing above what is usual alone, and adds at most one voice to
 others'.
 """
 
@@ -48,7 +48,8 @@ class Evidence:
     second_nearest: float = 0.0
     """Cosine of the second nearest requester's question that it solved; 0 where there is none."""
     centre: float = 0.0
-    """Cosine to the mean question that it solved, shrunk by n / (n + 1)."""
+    """Cosine to the mean question that it solved, shrunk by n / (n + 1); of a lone requester's at
+    most the usual."""
     prior: float = 0.0
     """ln of how many requesters it helped."""
 
@@ -94,16 +95,11 @@ class Precedents:
         """Documents that solved something."""
         return frozenset(self._documents)
 
-    @property
-    def vouched_for(self) -> frozenset[str]:
-        """Documents that solved something for two requesters or more."""
-        counted = zip(self._documents, self._counts, strict=True)
-        return frozenset(key for key, count in counted if count >= FEWEST_VOICES)
-
     def read(self, vector: Vectors, leave_out: str | None = None) -> dict[str, Evidence]:
-        """Evidence for every document that solved something for two requesters or more.
+        """Evidence for every document that solved something.
 
-        One requester's word neither lifts a document nor takes its protection as unproven.
+        A lone voice gives its document no vote, no prior and no more than the usual centre of
+        documents that others vouch for, whatever was asked.
 
         Args:
             vector: The question's embedding, unit length.
@@ -119,15 +115,17 @@ class Precedents:
         sums, counts = self._without(silent)
         lengths = np.maximum(np.linalg.norm(sums, axis=1), 1e-9)
         centres = (sums @ vector) / lengths * counts / (counts + 1)
+        vouched = counts >= FEWEST_VOICES
+        usual = float(centres[vouched].mean()) if vouched.any() else 0.0
         return {
             key: Evidence(
                 votes.get(key, 0.0),
                 second.get(key, 0.0),
-                float(centres[place]),
+                float(centres[place] if vouched[place] else min(centres[place], usual)),
                 math.log(counts[place]),
             )
             for place, key in enumerate(self._documents)
-            if counts[place] >= FEWEST_VOICES
+            if counts[place] >= 1
         }
 
     def _count_votes(

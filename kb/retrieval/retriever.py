@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from kb import vectors
-from kb.confidence import Calibration
+from kb.confidence import UNCALIBRATED, Calibration
 from kb.database import Database
 from kb.errors import UnavailableError
 from kb.fusion import Fused, fuse_rankings
 from kb.hierarchy import find_superseded, invalid_reason
+from kb.learning.calibrations import CalibrationsInForce
 from kb.learning.precedents import Evidence, Precedents
 from kb.ports import Clock, Encoder, Vectors
 from kb.questions import encode_questions
@@ -27,9 +28,12 @@ from kb.retrieval.features import confidence_features
 from kb.retrieval.hits import Inquiry, build_hits, order_ruled, rule_documents
 from kb.retrieval.index import IndexView, SearchIndex, read_state
 from kb.retrieval.learned_ranking import Shown, rank_learned, read_shown
+from kb.retrieval.refusals import explain_refusal
 from kb.types import Audience, Document, SearchRequest, SearchResponse
 
 VIEW_ATTEMPTS = 5
+LEAST_SHARE = 0.5
+"""Of the query's words, weighed, that a hit must hold where words alone decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class RetrieverRules:
 
     authorities: tuple[str, ...]
     fusion_weights: Mapping[str, float]
+    answerable_threshold: float | None = None
+    """In place of the one that was fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,25 @@ class Retriever:
         encoder: Encoder,
         clock: Clock,
         rules: RetrieverRules,
-        calibration: Calibration | None,
+        prior: Calibration | None,
     ) -> None:
+        """Take what it works with.
+
+        Args:
+            database: Says what may be read.
+            index: What is searched.
+            encoder: Of queries.
+            clock: Where the present comes from.
+            rules: What the team decided.
+            prior: The confidence stated, as uncalibrated, while none was fitted here.
+        """
         self._database = database
         self._index = index
         self._encoder = encoder
         self._clock = clock
         self._rules = rules
-        self.calibration = calibration
+        self._prior = prior
+        self._calibrations = CalibrationsInForce(encoder.recipe)
 
     def encode(self, texts: Sequence[str]) -> list[Vectors]:
         """Vectors of many queries at once, kept by content hash so that none is embedded twice.
@@ -214,29 +231,52 @@ class Retriever:
         features = confidence_features(
             connection, view.catalogue, asked, ranked, ranking.rankings, candidates.documents
         )
-        confidence, answerable, calibration = self._judge(features, bool(hits), vector is not None)
+        calibration = self._find_calibration(connection, view, asked.audience, vector)
+        confidence, threshold = self._judge(calibration, features, bool(hits))
+        answerable = bool(hits) and confidence >= threshold
         return SearchResponse(
             query=request.query,
             answerable=answerable,
             confidence=confidence,
-            calibration=calibration,
+            calibration=calibration.name if calibration is not None else UNCALIBRATED,
             degraded=tuple(degraded) + view.degraded,
             generation=view.state.generation,
             hits=tuple(hits),
             took_ms=(time.perf_counter() - started) * 1000,
             features=features,
-        )
+            why_not=None
+            if answerable
+            else explain_refusal(
+                connection, view.catalogue, asked, hits, ranking.rankings["semantic"],
+                features, calibration, confidence, threshold,
+            ),
+        )  # fmt: skip
+
+    def _find_calibration(
+        self, connection: Connection, view: IndexView, audience: Audience, vector: Vectors | None
+    ) -> Calibration | None:
+        """Fitted on the ranking that serves this audience; none without an encoder."""
+        if vector is None:
+            return None
+        learned = view.learned
+        ranks = learned is not None and learned.ranker(audience) is not None
+        ranking = learned.model_id if learned is not None and ranks else None
+        found = self._calibrations.read(connection, view.state, audience, ranking)
+        return found or self._prior
 
     def _judge(
-        self, features: dict[str, float], found: bool, semantic: bool
-    ) -> tuple[float, bool, str]:
+        self, calibration: Calibration | None, features: dict[str, float], found: bool
+    ) -> tuple[float, float]:
+        """The confidence, and from which on a question counts as answerable."""
+        fitted = calibration.threshold if calibration is not None else LEAST_SHARE
+        threshold = self._rules.answerable_threshold
         if not found:
-            return 0.0, False, self.calibration.name if self.calibration else "uncalibrated"
-        if self.calibration is None or not semantic:
-            share = features.get("term_share_best", 0.0)
-            return share, share >= 0.5, "uncalibrated"
-        confidence = self.calibration.probability(features)
-        return confidence, confidence >= self.calibration.threshold, self.calibration.name
+            confidence = 0.0
+        elif calibration is None:
+            confidence = features.get("term_share_best", 0.0)
+        else:
+            confidence = calibration.probability(features)
+        return confidence, fitted if threshold is None else threshold
 
 
 def _in_scope(document: Document, asked: Inquiry) -> bool:

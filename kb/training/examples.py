@@ -95,7 +95,6 @@ def build_examples(
                 shown.keys,
                 shown.matrix,
                 frozenset(one.documents),
-                frozenset(one.documents) & precedents.vouched_for,
                 frozenset(shown.keys[: shown.ranked]),
                 frozenset(key for key in shown.keys if key in shown.evidence),
             )

@@ -26,8 +26,6 @@ class Example:
     matrix: Vectors
     """Features, one row a document."""
     solved_by: frozenset[str]
-    vouched_for: frozenset[str]
-    """Of what solved it, what solved something for somebody else too: nothing else is fitted to."""
     ranked: frozenset[str]
     """Of the documents, those that the unlearned ranking holds."""
     proven: frozenset[str]
@@ -35,8 +33,8 @@ class Example:
 
     @property
     def targets(self) -> Vectors:
-        """Each row's share of what solved the question, as far as others vouch for it."""
-        hit = np.array([key in self.vouched_for for key in self.keys], np.float64)
+        """Each row's share of what solved the question."""
+        hit = np.array([key in self.solved_by for key in self.keys], np.float64)
         return np.asarray(hit / max(1.0, hit.sum()), np.float32)
 
 
@@ -45,7 +43,8 @@ def fit_ranker(examples: Sequence[Example], *, caution: float) -> Ranker:
 
     The chance that a document solves a question is a softmax of its score among the documents
     shown (McFadden 1974; ListNet's top-one loss, Cao et al. 2007). The prior is a normal around
-    START: with few examples the unlearned ranking stays. Deterministic.
+    START: with few examples the unlearned ranking stays. No weight is negative: nothing that speaks
+    for a document can be taught to speak against the others. Deterministic.
 
     Args:
         examples: Questions; one that no shown document solved teaches nothing, and those of one
@@ -70,5 +69,8 @@ def fit_ranker(examples: Sequence[Example], *, caution: float) -> Ranker:
             slope = slope + voice * (matrix.T @ (spread / spread.sum() - targets))
         return total, slope
 
-    found = minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    found = minimize(
+        cost, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(start),
+        options={"maxiter": 500},
+    )  # fmt: skip
     return Ranker(tuple(round(float(weight), 4) for weight in found.x))

@@ -280,7 +280,6 @@ def _ask_frozen(
                 shown.keys,
                 shown.matrix,
                 frozenset(question.relevant),
-                frozenset(),
                 frozenset(shown.keys[: shown.ranked]),
                 frozenset(key for key in shown.keys if key in shown.evidence),
             )

@@ -15,10 +15,9 @@ from kb.evaluation import (
     report_answers,
 )
 from kb.fusion import FUSION_WEIGHTS
-from kb.learning.calibrations import read_calibration, write_calibration
 from kb.retrieval.retriever import Retriever, RetrieverRules
-from kb.training.calibrating import fit_on_answers
-from kb.types import Audience
+from kb.training.recalibrating import recalibrate
+from kb.types import Audience, SearchRequest
 from tests.kb.factories import AUTHORITIES, NOW, Knowledge, make_parsed
 
 
@@ -94,11 +93,28 @@ def test_questions_are_asked_as_their_audience_and_a_fit_takes_force(knowledge: 
     asked = ask_questions(retriever, questions, progress=lambda *said: told.append(said))
     assert told[-1] == (65, 65)
     assert [a.ranked for a in asked if a.question.audience is Audience.PUBLIC] == [()] * 15
-    with knowledge.database.write() as connection:
-        for name in ("first", "second"):
-            fitted = fit_on_answers(asked, name=name)
-            write_calibration(connection, fitted, actor="t", now=NOW)
-    with knowledge.database.read() as connection:
-        found = read_calibration(connection)
-    assert found is not None and found.name == "second"
-    assert found.weights == fitted.weights
+    for name in ("first", "second"):
+        fitted = recalibrate(
+            knowledge.database, retriever, [], questions,
+            recipe=knowledge.encoder.recipe, name=name, now=NOW, actor="t",
+        )  # fmt: skip
+    assert [a for a, found in fitted.items() if found["refused"] is None] == ["internal"]
+    assert list(fitted) == [a.value for a in Audience]
+    question = SearchRequest("reset topic1")
+    assert retriever.search(question, Audience.INTERNAL).calibration == "second"
+    assert retriever.search(question, Audience.PUBLIC).calibration == "uncalibrated"
+
+
+def test_a_report_says_how_sure_it_is_and_what_refusing_more_would_bring() -> None:
+    report = report_answers(
+        [make_asked("a" if n >= 10 else "x", {"a": 1.0}, n / 40) for n in range(40)]
+    )["answerable"]
+    assert report["answered_auroc"] == 1.0
+    assert [point["questions"] for point in report["coverage"]] == list(range(4, 41, 4))
+    assert [point["accuracy"] for point in report["coverage"]][:7] == [1.0] * 7
+    assert report["coverage"][-1]["accuracy"] == 0.75
+    low, high = report["coverage"][0]["interval"]
+    assert low < 0.6 and high == pytest.approx(1.0)
+    low, high = report["intervals"]["expected_calibration_error"]
+    assert low < report["expected_calibration_error"] < high
+    assert report["refused_though_answered_share"] == 10 / 30
