@@ -60,14 +60,16 @@ def compare(
     return compared
 
 
-def judge(compared: Sequence[Compared]) -> dict[str, Any]:
+def judge(compared: Sequence[Compared], newest: Sequence[Compared] = ()) -> dict[str, Any]:
     """Both means, the difference with its interval, every slice, and why it may not serve.
 
-    Each requester counts once: several questions of one are averaged first.
+    Each requester counts once: several questions of one are averaged first. Questions taken out in
+    turn are many and decide closely; the newest are few and must not say the contrary.
 
     Returns:
         `{"questions", "requesters", "unlearned", "learned", "difference", "interval", "slices":
-        {name: {"questions", "requesters", "unlearned", "learned"}}, "refused": None | reason}`.
+        {name: {"questions", "requesters", "unlearned", "learned"}}, "newest"?: as a slice,
+        "refused": None | reason}`.
     """
     differences = _of_each(compared, lambda c: c.learned - c.unlearned)
     interval = bootstrap_interval(differences)
@@ -79,6 +81,8 @@ def judge(compared: Sequence[Compared]) -> dict[str, Any]:
             for name in sorted({name for c in compared for name in c.slices})
         },
     }
+    if newest:
+        report["newest"] = _means(newest)
     return report | {"refused": _refuse(report)}
 
 
@@ -87,6 +91,10 @@ def _refuse(report: Mapping[str, Any]) -> str | None:
         return f"held-back questions are answered worse, by {-report['difference']:.3f}"
     if report["interval"] is not None and report["interval"][0] < LEAST_DIFFERENCE:
         return f"it may be worse by {-report['interval'][0]:.3f}"
+    late = report.get("newest")
+    if late is not None and late["learned"] - late["unlearned"] < LEAST_DIFFERENCE:
+        loss = late["unlearned"] - late["learned"]
+        return f"the newest questions are answered worse, by {loss:.3f}"
     for name, found in report["slices"].items():
         loss = found["unlearned"] - found["learned"]
         if found["requesters"] >= FEWEST_IN_SLICE and loss > SLICE_LOSS:

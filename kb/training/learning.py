@@ -73,6 +73,9 @@ class _Fitted:
     passed_over: frozenset[str]
     precedents: Precedents
     compared: Sequence[Compared]
+    """Questions taken out in turn."""
+    newest: Sequence[Compared]
+    """The newest fifth, by what was known before it; empty where there are few."""
     caution: float
     solved: int
 
@@ -175,7 +178,7 @@ def _teach_all(
 def _examine(school: _School, fitted: _Fitted, audience: Audience) -> Lesson:
     """What was held back and the audience's frozen questions, before the gate."""
     frozen = _ask_frozen(school, fitted.precedents, audience, fitted.ranker, fitted.passed_over)
-    report = judge([*fitted.compared, *frozen]) | {
+    report = judge([*fitted.compared, *frozen], fitted.newest) | {
         "solved": fitted.solved,
         "caution": fitted.caution,
         "weights": fitted.ranker.to_json(),
@@ -191,37 +194,24 @@ def _teach(school: _School, solved: Sequence[Solved], audience: Audience) -> _Fi
     recent, since = choose_examples(solved), school.since[audience]
     precedents = to_precedents(solved)
     examples = build_examples(school.retriever, recent, precedents, audience)
-    caution = _choose_caution(school, recent, examples, audience)
-    compared = _hold_back(school, solved, recent, examples, audience, caution)
+    caution, compared = _choose_caution(school, _take_turns(school, recent, examples, audience))
+    newest: list[Compared] = []
+    if len(recent) >= FEWEST_FOR_TIME_SPLIT:
+        split = _split_in_time(school, solved, recent, audience)
+        newest = _compare_parts(school, [split], caution)
     ranker = fit_ranker(examples, caution=caution)
     passed = frozenset(find_passed_over(recent, examples, since))
-    return _Fitted(ranker, passed, precedents, compared, caution, len(solved))
+    return _Fitted(ranker, passed, precedents, compared, newest, caution, len(solved))
 
 
-def _choose_caution(
-    school: _School, recent: Sequence[Solved], examples: Sequence[Example], audience: Audience
-) -> float:
-    """What orders questions best that were taken out in turn; the most careful of equals."""
-    turns = _take_turns(school, recent, examples, audience)
-    totals = [total_learned(_compare_parts(school, turns, way)) for way in CAUTIONS]
-    return CAUTIONS[totals.index(max(totals))]
+def _choose_caution(school: _School, turns: Sequence[_Part]) -> tuple[float, list[Compared]]:
+    """How careful a fit orders questions best that were taken out in turn, and how it did.
 
-
-def _hold_back(
-    school: _School,
-    solved: Sequence[Solved],
-    recent: Sequence[Solved],
-    examples: Sequence[Example],
-    audience: Audience,
-    caution: float,
-) -> list[Compared]:
-    """How a fit does on what it was not fitted on.
-
-    Many questions are split in time, as they will be met; few are taken out in turn.
+    The most careful of equals.
     """
-    if len(recent) >= FEWEST_FOR_TIME_SPLIT:
-        return _compare_parts(school, [_split_in_time(school, solved, recent, audience)], caution)
-    return _compare_parts(school, _take_turns(school, recent, examples, audience), caution)
+    compared = {caution: _compare_parts(school, turns, caution) for caution in CAUTIONS}
+    best = max(CAUTIONS, key=lambda caution: (total_learned(compared[caution]), caution))
+    return best, compared[best]
 
 
 def _compare_parts(school: _School, parts: Sequence[_Part], caution: float) -> list[Compared]:
