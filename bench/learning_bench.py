@@ -84,11 +84,18 @@ def remember_candidates() -> Iterator[None]:
     held: dict[tuple[str, Audience], Candidates] = {}
 
     def remembered(
-        connection: Connection, view: IndexView, query: str, audience: Audience, vector: Any
+        connection: Connection,
+        view: IndexView,
+        query: str,
+        audience: Audience,
+        vector: Any,
+        within: Any = None,
     ) -> Candidates:
         found = held.get((query, audience))
         if found is None:
-            found = held[query, audience] = usual(connection, view, query, audience, vector)
+            found = held[query, audience] = usual(
+                connection, view, query, audience, vector, within
+            )
         return Candidates(
             dict(found.documents), found.chunks, {n: dict(s) for n, s in found.scores.items()}
         )

@@ -80,17 +80,36 @@ def check_conflicts(
     """
     with database.read() as connection:
         texts = _read_valid(connection, now)
-    documents, statements = build_statements(database, encoder, texts, now)
-    found = find_conflicts(documents, statements, authorities)
-    with database.read() as connection:
-        alike = find_twins(connection, documents, statements, authorities, encoder.recipe)
+    found: list[FoundConflict] = []
+    alike: list[FoundTwins] = []
+    for audience in Audience:
+        if not any(document.metadata.audience is audience for document, _ in texts):
+            continue
+        # What stands nearest to what depends on everything compared: each audience's documents
+        # are compared by themselves, or a hidden one would show in what open ones dispute.
+        seen = [(d, text) for d, text in texts if audience.may_read(d.metadata.audience)]
+        documents, statements = build_statements(database, encoder, seen, now)
+        found += [
+            conflict
+            for conflict in find_conflicts(documents, statements, authorities)
+            if _reader_of(conflict.left, conflict.right) is audience
+        ]
+        with database.read() as connection:
+            alike += [
+                twin
+                for twin in find_twins(
+                    connection, documents, statements, authorities, encoder.recipe
+                )
+                if _reader_of(twin.stronger, twin.weaker) is audience
+            ]
+    found.sort(key=lambda conflict: (conflict.left.document_id, conflict.right.document_id))
     with database.write() as connection:
         _replace_rows(connection, found, now)
         _replace_twins(connection, alike, now)
         audit.write_entry(
             connection, at=now, actor="kbops", action="conflicts.check", subject="documents",
             details={
-                "compared": len(documents), "found": len(found), "twins": len(alike),
+                "compared": len(texts), "found": len(found), "twins": len(alike),
             },
         )  # fmt: skip
     return found
@@ -119,7 +138,7 @@ def _is_replaced(left: Document, right: Document, replaced_for: Mapping[str, Aud
 
     A replacement they may not know of hides nothing from them, so the two still disagree for them.
     """
-    reader = max(left.metadata.audience, right.metadata.audience, key=lambda a: a.rank)
+    reader = _reader_of(left, right)
     found = (replaced_for.get(d.document_id) for d in (left, right))
     return any(audience is not None and reader.may_read(audience) for audience in found)
 
@@ -202,6 +221,11 @@ def find_conflicts(
             :MAX_PER_PAIR
         ]
     ]
+
+
+def _reader_of(left: Document, right: Document) -> Audience:
+    """The least trusted audience that reads both."""
+    return max(left.metadata.audience, right.metadata.audience, key=lambda a: a.rank)
 
 
 def _readable_together(left: Document, right: Document) -> bool:

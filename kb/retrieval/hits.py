@@ -207,7 +207,7 @@ def _build_hit(
         chunk=chunk,
         score=fused.score,
         freshness=freshness,
-        overrules=tuple(o.ruling for o in rulings if o.ruling.winner == fused.key),
+        overrules=tuple(dict.fromkeys(o.ruling for o in rulings if o.ruling.winner == fused.key)),
         overruled_by=against,
         unverified=unverified_reason(document),
         why={f"{name}_rank": rank for name, rank in fused.ranks.items()}

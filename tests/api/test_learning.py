@@ -326,14 +326,14 @@ def test_a_new_article_keeps_its_unlearned_place_at_least(learned: Lessons) -> N
         assert place <= unlearned_place(learned, question, f"new-{n}")
 
 
-def test_one_solved_ticket_does_not_cost_an_article_its_place(learned: Lessons) -> None:
+def test_one_solved_ticket_costs_an_article_no_more_than_its_protection(learned: Lessons) -> None:
     question = questions()[0]
     text = " ".join([*question.split()[:3], "and more"])
     learned.put([make_parsed("new", text, title="News")])
     before = learned.find(question, top_k=50).index("new")
     learned.solve([make_solved("first", "something else entirely", "new")])
     learned.learn()
-    assert learned.find(question, top_k=50).index("new") <= before
+    assert learned.find(question, top_k=50).index("new") <= before + 1
 
 
 def test_passed_over_takes_twenty_requesters_after_the_article_came(
@@ -467,7 +467,7 @@ def test_the_command_learns_lists_and_rolls_back(
     code, out, _ = kb(learned, capsys, "learn", "--json")
     report = json.loads(out)
     assert code == 0
-    assert report.keys() == {"judgements", "audiences", "model_id", "serving"}
+    assert report.keys() == {"judgements", "audiences", "model_id", "serving", "confidence"}
     assert report["audiences"].keys() == {a.value for a in Audience}
     assert report["audiences"]["public"].keys() == {
         "questions", "requesters", "unlearned", "learned", "difference", "interval", "slices",

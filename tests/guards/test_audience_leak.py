@@ -182,12 +182,32 @@ class Installation:
         )
         assert answer.status_code == 200, answer.text
         assert json.dumps(question) in answer.text or path == "/v1/context"
-        return stripped(answer.text).replace(json.dumps(question), '"asked"')
+        return _without_asked(stripped(answer.text), question)
 
     def get(self, path: str, audience: Audience) -> tuple[int, str]:
         answer = self.client.get(path, headers=bearer(self.keys[audience]))
         assert CANARY not in str(answer.headers)
         return answer.status_code, answer.text
+
+
+def _without_asked(text: str, question: str) -> str:
+    """The answer without the caller's own words, which a refusal repeats."""
+    told = json.loads(text)
+    words = sorted(re.findall(r"\w+", question.lower()), key=len, reverse=True)
+    told["why_not"] = _blank(told.get("why_not"), words)
+    return json.dumps(told).replace(json.dumps(question), '"asked"')
+
+
+def _blank(said: Any, words: Sequence[str]) -> Any:
+    if isinstance(said, str):
+        for word in words:
+            said = said.replace(word, "asked")
+        return said
+    if isinstance(said, list):
+        return [_blank(part, words) for part in said]
+    if isinstance(said, dict):
+        return {key: _blank(part, words) for key, part in said.items()}
+    return said
 
 
 def stripped(text: str) -> str:

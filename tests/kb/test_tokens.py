@@ -15,7 +15,7 @@ from kb.tokens import estimate_tokens
 ROOT = Path(__file__).parent.parent.parent
 TEXTS = {
     "english": (ROOT / "README.md").read_text(encoding="utf-8"),
-    "python": (ROOT / "kb" / "search.py").read_text(encoding="utf-8"),
+    "python": (ROOT / "kb" / "retrieval" / "retriever.py").read_text(encoding="utf-8"),
     "json": (ROOT / "kb" / "confidence_default.json").read_text(encoding="utf-8"),
     "shell": "curl -sS -X POST https://api.example.org/v1 -H 'A: b' -d '{\"query\":\"reset\"}'\n"
     * 3,
