@@ -34,6 +34,7 @@ from gaps.operating.asking import (
 from gaps.tables import effects
 from gaps.types import Draft, Effect, Publication, Ticket
 from kb.database import Database
+from kb.evaluation import READ_HITS
 from kb.retrieval.retriever import Retriever
 
 WORKED, WORSE = "worked", "worse"
@@ -151,7 +152,11 @@ def _compare(before: Sequence[Asked], after: Sequence[Asked], document_id: str) 
     gained = sum(_served(b, document_id) and not _served(a, document_id) for a, b in pairs)
     lost = sum(_served(a, document_id) and not _served(b, document_id) for a, b in pairs)
     moved = gained + lost
-    answers_lost = sum(a.answerable and not b.answerable for a, b in pairs)
+    # A confidence fitted anew since then is no doing of the article: something must have moved.
+    answers_lost = sum(
+        a.answerable and not b.answerable and a.documents[:READ_HITS] != b.documents[:READ_HITS]
+        for a, b in pairs
+    )
     first_changed = sum(a.documents[:1] != b.documents[:1] for a, b in pairs)
     return {
         "before": summarise(before, document_id),

@@ -20,7 +20,12 @@ from kb.learning.calibrations import write_calibrations
 from kb.learning.judgements import Judgement
 from kb.learning.models import LearnedModel, read_active
 from kb.retrieval.retriever import Retriever
-from kb.training.calibrating import Outcome, fit_calibration
+from kb.training.calibrating import (
+    FEWEST_OF_A_KIND,
+    FEWEST_QUESTIONS,
+    Outcome,
+    fit_calibration,
+)
 from kb.training.examples import Solved, see_as
 from kb.types import Audience, SearchRequest
 from kb.vectors import hash_text
@@ -80,8 +85,9 @@ def recalibrate(
         )
         if before is None or before[0] != seen:
             ranking = model.model_id if model is not None and seen[-1] is not None else None
-            outcomes = _ask(retriever, solved, audience)
-            outcomes += [Outcome(a.features, a.answered) for a in mine]
+            outcomes = [Outcome(a.features, a.answered) for a in mine]
+            if not _suffices(outcomes):
+                outcomes = _ask(retriever, solved, audience) + outcomes
             before = (seen, _fit(outcomes, name, ranking))
         result = before[1]
         if isinstance(result, Calibration):
@@ -93,6 +99,17 @@ def recalibrate(
         with database.write() as connection:
             write_calibrations(connection, fitted, name=name, recipe=recipe, actor=actor, now=now)
     return report
+
+
+def _suffices(outcomes: Sequence[Outcome]) -> bool:
+    """Whether frozen questions alone carry a fit.
+
+    Then tickets are left out: all of theirs were solved by a document, so they teach what an answer
+    looks like and never what none looks like, and a near miss would count as one.
+    """
+    answered = sum(outcome.answered for outcome in outcomes)
+    rarer = min(answered, len(outcomes) - answered)
+    return len(outcomes) >= FEWEST_QUESTIONS and rarer >= FEWEST_OF_A_KIND
 
 
 def _ranks(model: LearnedModel | None, recipe: str, audience: Audience) -> Any:
