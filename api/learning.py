@@ -46,7 +46,7 @@ class Learning:
         frozen = self.read_frozen(questions)
         with application.database.read() as connection:
             found = read_solved(connection) + read_outcomes(connection)
-        found.sort(key=lambda judgement: (judgement.at, judgement.ref))
+        found.sort(key=lambda judgement: judgement.order)
         until = now - timedelta(days=application.settings.learning.settle_days)
         report = learn(
             application.database,

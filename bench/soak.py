@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -311,14 +311,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_soak(soak: Soak, kinds: dict[str, float], wanted: int, started: float) -> dict[str, Any]:
-    summarise: Callable[[], dict[str, Any]] = lambda: {  # noqa: E731
-        "kills": sum(soak.kills.values()),
-        "by_command": dict(soak.kills),
-        "moments": dict(sorted(soak.moments.items())),
-        "failures": soak.failures,
-        "typical_seconds": {k: round(statistics.median(v), 2) for k, v in soak.durations.items()},
-        "seconds": round(time.monotonic() - started, 1),
-    }
+    def summarise() -> dict[str, Any]:
+        took = {k: round(statistics.median(v), 2) for k, v in soak.durations.items()}
+        return {
+            "kills": sum(soak.kills.values()),
+            "by_command": dict(soak.kills),
+            "moments": dict(sorted(soak.moments.items())),
+            "failures": soak.failures,
+            "typical_seconds": took,
+            "seconds": round(time.monotonic() - started, 1),
+        }
+
     try:
         soak.prepare()
         shown = 0

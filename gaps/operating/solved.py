@@ -18,7 +18,7 @@ def read_solved(connection: Connection) -> list[Judgement]:
     """
     solved = repository.read_solved_tickets(connection, MOST_PRECEDENTS)
     found = [_to_judgement(ticket) for ticket in solved if _teaches(ticket)]
-    return sorted(found, key=lambda judgement: (judgement.at, judgement.ref))
+    return sorted(found, key=lambda judgement: judgement.order)
 
 
 def _teaches(ticket: Ticket) -> bool:

@@ -36,6 +36,11 @@ class Judgement:
     at: datetime
     """When it became known."""
 
+    @property
+    def order(self) -> tuple[datetime, str, tuple[str, ...], str]:
+        """Oldest first, and of one instant by what was asked: the ids of outcomes are drawn."""
+        return (self.at, hash_text(self.question), self.document_ids, self.ref)
+
 
 def read_outcomes(connection: Connection) -> list[Judgement]:
     """Searches that a caller reported as resolved by documents, oldest first.

@@ -54,7 +54,7 @@ def see_as(
         )
         if keys:
             solved.append(Solved(judgement, keys, vectors[hash_text(judgement.question)]))
-    return sorted(solved, key=lambda s: (s.judgement.at, s.judgement.ref))
+    return sorted(solved, key=lambda s: s.judgement.order)
 
 
 def choose_examples(solved: Sequence[Solved]) -> list[Solved]:

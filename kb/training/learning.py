@@ -230,7 +230,7 @@ def _split_in_time(
 ) -> _Part:
     held = recent[int(len(recent) * (1 - HELD_BACK)) :]
     first = held[0].judgement
-    earlier = [s for s in solved if (s.judgement.at, s.judgement.ref) < (first.at, first.ref)]
+    earlier = [s for s in solved if s.judgement.order < first.order]
     precedents = to_precedents(earlier)
     chosen = choose_examples(earlier)
     fitted = build_examples(school.retriever, chosen, precedents, audience)

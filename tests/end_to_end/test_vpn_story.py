@@ -87,10 +87,16 @@ def test_the_loop_from_tickets_to_a_served_article_and_back(story: Story) -> Non
     gaps = story.call("GET", "/v1/gaps?kind=missing", "ines").json()["items"]
     vpn = [gap for gap in gaps if {"corvid", "cc-418"} & {term.lower() for term in gap["terms"]}]
     assert vpn, [gap["title"] for gap in gaps]
-    # A few of its tickets may stand apart, too few for a draft of their own.
+    # A few of its tickets may stand apart: a gap of their own, drafted or refused with questions.
     gap = max(vpn, key=lambda gap: len(gap["tickets"]))
     assert len(gap["tickets"]) >= 20
     published = {approve_draft(story, gap): gap["gap_id"]}
+    for other in (g for g in vpn if g is not gap):
+        written = story.call("POST", "/v1/drafts", "ines", json={"gap_id": other["gap_id"]}).json()
+        if "refused" not in written:
+            continue
+        assert "requester" in written["refused"]["why"]
+        assert written["refused"]["questions"]
 
     after = story.ask()
     assert after["hits"][0]["document_id"] in published

@@ -5,7 +5,8 @@ The bounds asserted, over honest questions asked after the attack was learned:
 1. An article that nobody else vouches for gets no vote, counts for no more than is usual among
    articles that others vouch for, whatever was asked, and does not come among the first three.
 2. An article that others vouch for gets at most a place further with 500 tickets or outcomes than
-   with one copied ticket for each question: which of a requester's questions are fitted to differs.
+   with one copied ticket for each question: which five of a requester's questions the weights are
+   fitted to differs. Not exact: a place was seen.
 3. An honest article is buried no more than a place deeper with 500 than with one for each
    question: weights are fitted to the five newest of a requester, taken together as one.
 """
