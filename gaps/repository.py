@@ -1,4 +1,4 @@
-"""SQL for tickets, topics, gaps and the runs that found them.
+"""SQL for tickets, gaps and the runs that found them.
 
 Every function works inside the caller's transaction.
 """
@@ -10,31 +10,19 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Row, Text, cast, delete, func, insert, select, update
 
-from gaps.tables import gap_runs, gaps, tickets, topics
-from gaps.types import Gap, GapKind, GapStatus, Reason, Reply, Ticket, TicketStatus, Topic
+from gaps.ranking.weeks import weekly_rate
+from gaps.tables import coverages, gap_runs, gaps, tickets, topic_members
+from gaps.types import Gap, GapKind, GapStatus, Reason, Reply, Ticket, TicketStatus
 from kb import audit
 from kb.clock import format_instant, parse_instant
 from kb.errors import ConflictError, NotFoundError
 from kb.learning.judgements import delete_judgement
-from kb.ports import Vectors
 from kb.types import Audience
 from kb.vectors import delete_unused_embeddings, hash_text
 
 SELECT_BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTopic:
-    """A topic as the last run that saw it left it."""
-
-    topic: Topic
-    centroid: Vectors
-    recipe: str
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +35,10 @@ class StoredGap:
     updated_at: datetime
     dismissed_by: str | None
     dismissed_ticket_count: int | None
+    dismissed_weekly: float | None = None
+    """Tickets a week when it was dismissed."""
+    dismissed_growth: float | None = None
+    """Factor its owner named; the team's where None."""
 
 
 def read_ticket(connection: Connection, ticket_id: str) -> Ticket:
@@ -151,7 +143,7 @@ def write_ticket(
 def delete_ticket(connection: Connection, ticket_id: str, *, actor: str, now: datetime) -> None:
     """Forget a ticket: its text, what it taught, and vectors that no other text uses; audited.
 
-    Topics and gaps keep its id, drafts the sentences they quote from it.
+    Gaps keep its id, drafts the sentences they quote from it.
 
     Raises:
         NotFoundError: There is none of that id.
@@ -159,6 +151,8 @@ def delete_ticket(connection: Connection, ticket_id: str, *, actor: str, now: da
     ticket = read_ticket(connection, ticket_id)
     hashes = delete_judgement(connection, judgement_ref(ticket_id))
     hashes |= {hash_text(ticket.question), hash_text(ticket.resolution or "")}
+    connection.execute(delete(topic_members).where(topic_members.c.ticket_id == ticket_id))
+    connection.execute(delete(coverages).where(coverages.c.ticket_id == ticket_id))
     connection.execute(delete(tickets).where(tickets.c.id == ticket_id))
     audit.write_entry(
         connection, at=now, actor=actor, action="ticket.delete", subject=ticket_id,
@@ -195,40 +189,6 @@ def _to_ticket(row: Row[Any]) -> Ticket:
         error_code=row.error_code,
         masked=row.masked,
     )
-
-
-def read_topics(connection: Connection) -> list[StoredTopic]:
-    """Every topic ever seen, by id."""
-    rows = connection.execute(select(topics).order_by(topics.c.id))
-    return [
-        StoredTopic(
-            Topic(row.id, row.title, tuple(row.terms), tuple(row.ticket_ids)),
-            np.frombuffer(row.centroid, np.float32),
-            row.recipe,
-            row.created_at,
-            row.updated_at,
-        )
-        for row in rows
-    ]
-
-
-def write_topic(
-    connection: Connection, topic: Topic, centroid: Vectors, recipe: str, *, now: datetime
-) -> None:
-    """Insert the topic or replace what is known of it."""
-    columns = {
-        "title": topic.title,
-        "terms": list(topic.terms),
-        "centroid": np.asarray(centroid, np.float32).tobytes(),
-        "recipe": recipe,
-        "ticket_ids": list(topic.ticket_ids),
-        "updated_at": now,
-    }
-    changed = connection.execute(
-        update(topics).where(topics.c.id == topic.topic_id).values(**columns)
-    )
-    if changed.rowcount == 0:
-        connection.execute(insert(topics).values(id=topic.topic_id, created_at=now, **columns))
 
 
 def read_gap(connection: Connection, gap_id: str) -> Gap:
@@ -282,6 +242,10 @@ def write_gap(connection: Connection, gap: Gap, *, run_id: str, now: datetime) -
         "priority": gap.priority,
         "probability": gap.probability,
         "impact_per_week": gap.impact_per_week,
+        "impact_low": gap.impact_low,
+        "impact_high": gap.impact_high,
+        "requester_count": gap.requester_count,
+        "needs_look": gap.needs_look,
         "audience": gap.audience.value,
         "owner": gap.owner,
         "ticket_ids": list(gap.ticket_ids),
@@ -313,10 +277,26 @@ def write_gap_status(
         raise NotFoundError("gap", gap_id)
 
 
-def dismiss_gap(connection: Connection, gap_id: str, *, reason: str, by: str, now: datetime) -> Gap:
+def dismiss_gap(
+    connection: Connection,
+    gap_id: str,
+    *,
+    reason: str,
+    by: str,
+    now: datetime,
+    growth: float | None = None,
+) -> Gap:
     """Take a gap off the list until its topic has grown; audited.
 
     Dismissing again for the same reason changes nothing.
+
+    Args:
+        connection: In a transaction.
+        gap_id: Which.
+        reason: For whoever asks why.
+        by: Who decided.
+        now: When.
+        growth: Factor of its weekly tickets that opens it again; the team's unless given.
 
     Raises:
         NotFoundError: There is none of that id.
@@ -339,12 +319,14 @@ def dismiss_gap(connection: Connection, gap_id: str, *, reason: str, by: str, no
             dismissed_by=by,
             dismissed_reason=reason,
             dismissed_ticket_count=len(stored.gap.ticket_ids),
+            dismissed_weekly=weekly_rate(stored.gap.weekly_counts),
+            dismissed_growth=growth,
             updated_at=now,
         )
     )
     audit.write_entry(
         connection, at=now, actor=by, action="gap.dismiss", subject=gap_id,
-        details={"reason": reason, "tickets": len(stored.gap.ticket_ids)},
+        details={"reason": reason, "tickets": len(stored.gap.ticket_ids), "growth": growth},
     )  # fmt: skip
     return read_gap(connection, gap_id)
 
@@ -369,10 +351,14 @@ def _to_gap(row: Row[Any]) -> StoredGap:
         first_seen_at=row.first_seen_at,
         last_seen_at=row.last_seen_at,
         dismissed_reason=row.dismissed_reason,
+        impact_low=row.impact_low,
+        impact_high=row.impact_high,
+        requester_count=row.requester_count,
+        needs_look=row.needs_look,
     )
     return StoredGap(
         gap, row.run_id, row.created_at, row.updated_at, row.dismissed_by,
-        row.dismissed_ticket_count,
+        row.dismissed_ticket_count, row.dismissed_weekly, row.dismissed_growth,
     )  # fmt: skip
 
 

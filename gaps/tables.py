@@ -52,9 +52,74 @@ topics = Table(
     Column("terms", JSON, nullable=False),
     Column("centroid", LargeBinary, nullable=False),
     Column("recipe", String(120), nullable=False),
-    Column("ticket_ids", JSON, nullable=False),
+    Column("level", String(10), nullable=False),
+    Column("parent_id", String(40), index=True),
+    Column("merged_into", String(40)),
+    Column("radius", Float, nullable=False),
+    Column("place", JSON),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+)
+
+topic_members = Table(
+    "topic_members",
+    metadata,
+    Column("ticket_id", String(120), primary_key=True),
+    Column("topic_id", ForeignKey("topics.id"), nullable=False, index=True),
+    Column("similarity", Float, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+topic_events = Table(
+    "topic_events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("run_id", String(40)),
+    Column("topic_id", ForeignKey("topics.id"), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),
+    Column("others", JSON, nullable=False),
+    Column("ticket_count", Integer, nullable=False),
+)
+
+topic_corrections = Table(
+    "topic_corrections",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("topic_id", ForeignKey("topics.id"), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),
+    Column("value", String(200)),
+    Column("ticket_ids", JSON, nullable=False),
+    Column("reason", Text),
+    Column("judged", JSON, nullable=False),
+)
+
+signals = Table(
+    "gap_signals",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("content_hash", String(64), nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("key_id", String(40)),
+    Column("audience", String(20), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("searched", JSON, nullable=False),
+    Column("found", JSON, nullable=False),
+    Column("ticket_id", String(120)),
+    UniqueConstraint("content_hash", name="uq_gap_signals_content"),
+)
+
+coverages = Table(
+    "coverages",
+    metadata,
+    Column("ticket_id", String(120), primary_key=True),
+    Column("content_hash", String(64), nullable=False),
+    Column("state", String(120), nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("best_documents", JSON, nullable=False),
 )
 
 gap_runs = Table(
@@ -79,6 +144,10 @@ gaps = Table(
     Column("priority", Float, nullable=False),
     Column("probability", Float, nullable=False),
     Column("impact_per_week", Float, nullable=False),
+    Column("impact_low", Float, nullable=False),
+    Column("impact_high", Float, nullable=False),
+    Column("requester_count", Integer, nullable=False),
+    Column("needs_look", Boolean, nullable=False),
     Column("audience", String(20), nullable=False),
     Column("owner", String(80), nullable=False),
     Column("ticket_ids", JSON, nullable=False),
@@ -93,6 +162,8 @@ gaps = Table(
     Column("dismissed_by", String(80)),
     Column("dismissed_reason", Text),
     Column("dismissed_ticket_count", Integer),
+    Column("dismissed_weekly", Float),
+    Column("dismissed_growth", Float),
 )
 
 drafts = Table(

@@ -85,6 +85,16 @@ class Ticket:
         subject = self.subject.strip()
         return f"{subject}\n{self.body}".strip() if subject else self.body.strip()
 
+    @property
+    def is_solved(self) -> bool:
+        """Whether nobody waits any more, by whatever means."""
+        return self.status not in (TicketStatus.OPEN, TicketStatus.PENDING)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the record says that the first answer did not help."""
+        return self.reopened or self.escalated or self.helpful is False
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -134,6 +144,7 @@ class Gap:
     priority: float
     probability: float
     impact_per_week: float
+    """Expected tickets that a right text would save."""
     audience: Audience
     owner: str
     ticket_ids: tuple[str, ...]
@@ -143,6 +154,12 @@ class Gap:
     first_seen_at: datetime
     last_seen_at: datetime
     dismissed_reason: str | None = None
+    impact_low: float = 0.0
+    impact_high: float = 0.0
+    """Bounds of the middle 80% of what is expected a week."""
+    requester_count: int = 0
+    needs_look: bool = False
+    """Whether the evidence is too close to call and a person should decide."""
 
 
 @dataclass(frozen=True, slots=True)

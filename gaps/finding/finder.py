@@ -8,13 +8,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gaps import repository
-from gaps.finding import evidence, priority
+from gaps.finding import evidence
 from gaps.finding.coverage import Searcher, is_unresolved, measure_coverage
 from gaps.finding.discovery import FoundTopic, Window, discover_topics
 from gaps.finding.facts import Judgement, TopicFacts
 from gaps.finding.recording import FinderSettings, FindReport, Run
 from gaps.finding.triage import judge_duplicate, judge_topic
 from gaps.finding.twins import find_twin_topics
+from gaps.keeping import rows
+from gaps.ranking.weeks import start_of_week
 from gaps.types import Coverage, Ticket, TicketStatus
 from kb.database import Database
 from kb.ports import Encoder
@@ -59,7 +61,7 @@ def find_gaps(
         UnavailableError: The retriever is away; nothing is stored.
     """
     end = now if until is None else min(until, now)
-    start = since or priority.start_of_week(end - timedelta(weeks=settings.window_weeks))
+    start = since or start_of_week(end - timedelta(weeks=settings.window_weeks))
     with database.read() as connection:
         tickets = [
             as_of(t, end) for t in repository.read_tickets(connection, since=start, until=end)
@@ -67,7 +69,7 @@ def find_gaps(
         library = evidence.read_library(connection, encoder.recipe, settings.authorities)
         known = {
             stored.topic.topic_id: stored.topic.ticket_ids
-            for stored in repository.read_topics(connection)
+            for stored in rows.read_topics(connection)
         }
     window = _read_window(retriever, tickets, set(library.documents), progress)
 

@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
 from gaps import repository
-from gaps.finding import evidence, priority, routing
-from gaps.finding.discovery import FoundTopic, Window, nearest_documents, requester_of
+from gaps.finding import evidence, routing
+from gaps.finding.discovery import FoundTopic, Window, nearest_documents
 from gaps.finding.facts import Judgement
+from gaps.keeping import rows
+from gaps.ranking.forecast import forecast_weekly
+from gaps.ranking.impact import Habit, measure_habit, measure_impact
+from gaps.ranking.voices import weigh_requesters
+from gaps.ranking.weeks import count_voices_weekly, count_weekly
 from gaps.repository import StoredGap
 from gaps.types import Gap, GapStatus, Ticket
 from kb import audit
@@ -20,6 +26,8 @@ from kb.clock import format_instant
 
 COVERED = 0.5
 QUOTES = 5
+RADIUS_QUANTILE = 0.1
+"""A new ticket belongs to a topic when it is nearer than the farthest tenth of its tickets."""
 LONGEST_QUOTE = 240
 
 
@@ -82,12 +90,11 @@ class Run:
             connection, self.run_id, at=self.now, since=self.start, until=self.end, report={}
         )
         for topic in found:
-            repository.write_topic(
-                connection, topic.topic, topic.cluster.centroid, recipe, now=self.now
-            )
+            self._write_topic(connection, topic, window, recipe)
+        habit = measure_habit(list(window.tickets.values()))
         gaps = []
         for topic, judgement in judged:
-            gap = self._gap(topic, judgement, window, library, stored.get(topic.topic.topic_id))
+            gap = self._gap(topic, judgement, window, library, habit, stored)
             repository.write_gap(connection, gap, run_id=self.run_id, now=self.now)
             gaps.append(gap)
         self._resolve_faded(connection, stored, {gap.topic_id for gap in gaps})
@@ -125,16 +132,20 @@ class Run:
         judgement: Judgement,
         window: Window,
         library: evidence.Library,
-        stored: StoredGap | None,
+        habit: Habit,
+        known: Mapping[str, StoredGap],
     ) -> Gap:
+        stored = known.get(topic.topic.topic_id)
         audience, tickets = routing.choose_audience(topic.tickets)
-        weekly = priority.requesters_weekly(tickets, self.start, self.end)
-        impact = priority.impact_per_week(judgement.kind, judgement.probability, weekly)
+        weights = weigh_requesters(tickets)
+        voices = count_voices_weekly(tickets, weights, self.start, self.end)
+        impact = measure_impact(
+            judgement.kind, judgement.probability, forecast_weekly(voices), tickets, habit
+        )
+        weekly = count_weekly(tickets, self.start, self.end)
         seen = [ticket.created_at for ticket in tickets]
         first = min(seen) if stored is None else min(*seen, stored.gap.first_seen_at)
-        status = routing.next_status(
-            stored, len(tickets), reopen_growth=self.settings.reopen_growth
-        )
+        status = routing.next_status(stored, weekly, reopen_growth=self.settings.reopen_growth)
         return Gap(
             gap_id=topic.topic.topic_id.replace("top_", "gap_"),
             topic_id=topic.topic.topic_id,
@@ -142,9 +153,12 @@ class Run:
             status=status,
             title=topic.topic.title,
             terms=topic.topic.terms,
-            priority=priority.priority_of(impact),
+            priority=impact.priority,
             probability=round(judgement.probability, 4),
-            impact_per_week=round(impact, 2),
+            impact_per_week=round(impact.mean, 2),
+            impact_low=round(impact.low, 2),
+            impact_high=round(impact.high, 2),
+            requester_count=len(weights),
             audience=audience,
             owner=routing.choose_owner(
                 judgement, tickets, nearest_documents(tickets, window.coverage),
@@ -153,11 +167,25 @@ class Run:
             ticket_ids=tuple(ticket.ticket_id for ticket in tickets),
             document_ids=judgement.document_ids,
             reasons=judgement.reasons,
-            weekly_counts=priority.count_weekly(tickets, self.start, self.end),
+            weekly_counts=weekly,
             first_seen_at=first,
             last_seen_at=max(seen),
             dismissed_reason=stored.gap.dismissed_reason if stored is not None else None,
         )  # fmt: skip
+
+    def _write_topic(
+        self, connection: Connection, found: FoundTopic, window: Window, recipe: str
+    ) -> None:
+        centroid = found.cluster.centroid
+        closeness = {key: float(window.vectors[key] @ centroid) for key in found.topic.ticket_ids}
+        rows.write_topic(
+            connection,
+            rows.StoredTopic(
+                found.topic, centroid, recipe, self.now, self.now,
+                radius=round(float(np.quantile(list(closeness.values()), RADIUS_QUANTILE)), 5),
+            ),
+        )  # fmt: skip
+        rows.write_members(connection, found.topic.topic_id, closeness, now=self.now)
 
     def _resolve_faded(
         self, connection: Connection, stored: Mapping[str, StoredGap], found: set[str]
@@ -180,6 +208,7 @@ def _gap_json(gap: Gap, tickets: Mapping[str, Ticket]) -> dict[str, Any]:
         "priority": gap.priority,
         "probability": gap.probability,
         "impact_per_week": gap.impact_per_week,
+        "impact_interval": [gap.impact_low, gap.impact_high],
         "tickets": list(gap.ticket_ids),
         "documents": list(gap.document_ids),
         "first_seen_at": format_instant(gap.first_seen_at),
@@ -187,7 +216,7 @@ def _gap_json(gap: Gap, tickets: Mapping[str, Ticket]) -> dict[str, Any]:
         "weekly_counts": list(gap.weekly_counts),
         "audience": gap.audience.value,
         "owner": gap.owner,
-        "requesters": len({requester_of(ticket) for ticket in shown}),
+        "requesters": gap.requester_count,
         "reasons": [
             {"signal": r.signal, "text": r.text, "evidence": list(r.evidence)} for r in gap.reasons
         ],

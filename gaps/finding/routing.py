@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from scipy.stats import poisson
+
 from gaps.finding.facts import DocumentFacts, Judgement
+from gaps.ranking.weeks import RATE_WEEKS, recent_counts, weekly_rate
 from gaps.repository import StoredGap
 from gaps.types import GapKind, GapStatus, Ticket
 from kb.lexical import stem, stems_of
@@ -16,6 +19,8 @@ SHARED_AUDIENCE = 0.8
 OWNER_SHARE = 0.2
 """Share of a topic's tickets that must hold one of an owner's topic words."""
 UNSEEN = timedelta(weeks=8)
+ACCIDENT = 0.001
+"""Chance that a topic which did not grow looks as if it had; looked at weekly, for years."""
 CHANGES_DOCUMENT = frozenset(
     {GapKind.STALE, GapKind.WRONG, GapKind.UNFINDABLE, GapKind.CONFLICT, GapKind.DUPLICATE}
 )
@@ -78,19 +83,36 @@ def _claimed_share(
     return shares
 
 
-def next_status(stored: StoredGap | None, ticket_count: int, *, reopen_growth: float) -> GapStatus:
+def next_status(
+    stored: StoredGap | None, weekly_counts: Sequence[int], *, reopen_growth: float
+) -> GapStatus:
     """The state of a gap whose topic this run found.
 
-    Dismissed stays dismissed until the topic has grown by the factor since; what is being drafted
-    or published goes on; what was resolved and is asked again opens again.
+    Dismissed stays dismissed until the topic has grown; what is being drafted or published goes
+    on; what was resolved and is asked again opens again.
     """
     if stored is None or stored.gap.status is GapStatus.RESOLVED:
         return GapStatus.OPEN
     if stored.gap.status is GapStatus.DISMISSED:
-        before = stored.dismissed_ticket_count or 1
-        grown = ticket_count >= reopen_growth * before
+        grown = _has_grown(stored, weekly_counts, stored.dismissed_growth or reopen_growth)
         return GapStatus.OPEN if grown else GapStatus.DISMISSED
     return stored.gap.status
+
+
+def _has_grown(stored: StoredGap, weekly_counts: Sequence[int], growth: float) -> bool:
+    """Whether it is asked so many times as often, and that is no accident of a few tickets.
+
+    By the week, since a window that fills holds more tickets of a topic that does not grow.
+    """
+    recent = recent_counts(weekly_counts)
+    before = stored.dismissed_weekly
+    if before is None:
+        return sum(weekly_counts) >= growth * (stored.dismissed_ticket_count or 1)
+    if weekly_rate(weekly_counts) < growth * max(before, 1 / RATE_WEEKS):
+        return False
+    # One more than seen: a rate read off a few weeks may have been higher.
+    expected = before * len(recent) + 1
+    return float(poisson.sf(sum(recent) - 1, expected)) < ACCIDENT
 
 
 def has_faded(stored: StoredGap, until: datetime) -> bool:

@@ -10,6 +10,7 @@ from api.keys import create_key
 from api.wiring import Application
 from gaps import repository
 from gaps.drafting.drafts import compute_draft_hash, make_id, write_draft
+from gaps.keeping.rows import StoredTopic, write_topic
 from gaps.types import (
     Check,
     Citation,
@@ -131,7 +132,8 @@ def make_draft(
     topic = Topic(gap.topic_id, title, ("lever",), ("t1",))
     with application.database.write() as connection:
         run_id = make_id("run")
-        repository.write_topic(connection, topic, vector, application.encoder.recipe, now=NOW)
+        recipe = application.encoder.recipe
+        write_topic(connection, StoredTopic(topic, vector, recipe, NOW, NOW))
         repository.write_gap_run(connection, run_id, at=NOW, since=None, until=None, report={})
         repository.write_gap(connection, gap, run_id=run_id, now=NOW)
         write_draft(connection, draft)

@@ -38,9 +38,7 @@ def test_where_nothing_is_protected_the_learned_order_stands(
     assert keep_places(learned, unlearned, set(KEYS)) == unlearned
 
 
-def make_example(
-    ref: str, *, requester: str = "", solved: str = "b", at: int = 3
-) -> Example:
+def make_example(ref: str, *, requester: str = "", solved: str = "b", at: int = 3) -> Example:
     """Two documents; the solution is ahead in the feature at `at`, behind in the first."""
     matrix = np.zeros((2, len(FEATURES)), np.float32)
     matrix[0, 0] = 1.0

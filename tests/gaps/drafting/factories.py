@@ -11,6 +11,7 @@ from gaps import repository
 from gaps.drafting.publish import ArticleChange, PreparedArticle
 from gaps.drafting.writer import DraftingSettings
 from gaps.finding.tickets import hash_ticket
+from gaps.keeping.rows import StoredTopic, write_members, write_topic
 from gaps.types import Draft, Gap, GapKind, GapStatus, Reply, Ticket, TicketStatus, Topic
 from ingest.article import parse_article
 from ingest.chunking import chunk_document
@@ -196,9 +197,9 @@ class Desk:
                     repository.write_ticket(
                         connection, ticket, hash_ticket(ticket), exists=False, now=NOW
                     )
-            repository.write_topic(
-                connection, topic, self.encoder.encode([gap.title])[0], self.encoder.recipe, now=NOW
-            )
+            vector = self.encoder.encode([gap.title])[0]
+            write_topic(connection, StoredTopic(topic, vector, self.encoder.recipe, NOW, NOW))
+            write_members(connection, gap.topic_id, dict.fromkeys(gap.ticket_ids, 1.0), now=NOW)
             repository.write_gap(connection, gap, run_id="run_1", now=NOW)
         return gap
 

@@ -1,0 +1,1 @@
+"""What answering a topic would save, and which gaps to answer first."""
