@@ -169,11 +169,7 @@ def _embed_parts(
     database: Database, encoder: Encoder, parts: Parts, progress: Progress | None
 ) -> int:
     """Embed what has no vector yet, in slices, so that progress shows and memory stays small."""
-    texts = {
-        part.content_hash: part.embedded
-        for chunks in parts.values()
-        for part in chunks
-    }
+    texts = {part.content_hash: part.embedded for chunks in parts.values() for part in chunks}
     keys = sorted(texts)
     encoded = 0
     for start in range(0, len(keys), ENCODE_BATCH):

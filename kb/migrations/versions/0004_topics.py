@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -18,24 +20,23 @@ def upgrade() -> None:
     _move_members()
     # Column by column: other tables point at these two, so they cannot be written anew.
     op.drop_column("topics", "ticket_ids")
-    for column in (
-        sa.Column("level", sa.String(length=10), nullable=False, server_default="fine"),
-        sa.Column("parent_id", sa.String(length=40)),
-        sa.Column("merged_into", sa.String(length=40)),
-        sa.Column("radius", sa.Float(), nullable=False, server_default="1"),
-        sa.Column("place", sa.JSON()),
-    ):
-        op.add_column("topics", column)
+    text, number = sa.String(length=10), sa.Float()
+    _add("topics", sa.Column("level", text, nullable=False, server_default="fine"))
+    _add("topics", sa.Column("parent_id", sa.String(length=40)))
+    _add("topics", sa.Column("merged_into", sa.String(length=40)))
+    _add("topics", sa.Column("radius", number, nullable=False, server_default="1"))
+    _add("topics", sa.Column("place", sa.JSON()))
     op.create_index(op.f("ix_topics_parent_id"), "topics", ["parent_id"], unique=False)
-    for column in (
-        sa.Column("impact_low", sa.Float(), nullable=False, server_default="0"),
-        sa.Column("impact_high", sa.Float(), nullable=False, server_default="0"),
-        sa.Column("requester_count", sa.Integer(), nullable=False, server_default="0"),
-        sa.Column("needs_look", sa.Boolean(), nullable=False, server_default=sa.false()),
-        sa.Column("dismissed_weekly", sa.Float()),
-        sa.Column("dismissed_growth", sa.Float()),
-    ):
-        op.add_column("gaps", column)
+    _add("gaps", sa.Column("impact_low", number, nullable=False, server_default="0"))
+    _add("gaps", sa.Column("impact_high", number, nullable=False, server_default="0"))
+    _add("gaps", sa.Column("requester_count", sa.Integer(), nullable=False, server_default="0"))
+    _add("gaps", sa.Column("needs_look", sa.Boolean(), nullable=False, server_default=sa.false()))
+    _add("gaps", sa.Column("dismissed_weekly", number))
+    _add("gaps", sa.Column("dismissed_growth", number))
+
+
+def _add(table: str, column: sa.Column[Any]) -> None:
+    op.add_column(table, column)
 
 
 def _create_members() -> None:

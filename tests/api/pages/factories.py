@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fastapi.testclient import TestClient
-from sqlalchemy import insert
 
 from api.keys import create_key
 from api.wiring import Application
-from gaps import repository, tables
+from gaps import repository
 from gaps.drafting.drafts import compute_draft_hash, write_draft
+from gaps.keeping.rows import StoredTopic, write_members, write_topic
 from gaps.types import (
     Check,
     Citation,
@@ -27,6 +28,7 @@ from gaps.types import (
     Statement,
     Ticket,
     TicketStatus,
+    Topic,
 )
 from kb.types import Audience, Role
 
@@ -198,12 +200,9 @@ def store_gap(
     run = f"run-{gap_id}"
     with application.database.write() as connection:
         repository.write_gap_run(connection, run, at=NOW, since=None, until=None, report={})
-        connection.execute(
-            insert(tables.topics).values(
-                id=gap.topic_id, title=title, terms=[], centroid=b"", recipe="hashing",
-                ticket_ids=list(gap.ticket_ids), created_at=NOW, updated_at=NOW,
-            )
-        )  # fmt: skip
+        topic = Topic(gap.topic_id, title, (), gap.ticket_ids)
+        write_topic(connection, StoredTopic(topic, np.zeros(8), "hashing", NOW, NOW))
+        write_members(connection, gap.topic_id, dict.fromkeys(gap.ticket_ids, 1.0), now=NOW)
         for ticket in tickets:
             repository.write_ticket(connection, ticket, "0" * 64, exists=False, now=NOW)
         repository.write_gap(connection, gap, run_id=run, now=NOW)
