@@ -127,15 +127,6 @@ class GapDesk:
         ]
         return gap_json(gap) | {"evidence": evidence}
 
-    def dismiss_gap(self, gap_id: str, *, reason: str, caller: Caller) -> dict[str, Any]:
-        """Set a gap aside; it comes back only when it has grown."""
-        application = self._application
-        with application.database.write() as connection:
-            gap = repository.dismiss_gap(
-                connection, gap_id, reason=reason, by=caller.name, now=application.clock.now()
-            )
-        return gap_json(gap)
-
     def create_draft(self, gap_id: str, caller: Caller) -> dict[str, Any]:
         """Write a draft for a gap, or a refusal with questions."""
         return draft_to_json(self.write_draft(gap_id, actor=caller.name))

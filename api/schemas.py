@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -65,6 +65,31 @@ class OutcomeBody(Body):
 
 class ReasonBody(Body):
     reason: str = Field(min_length=1, max_length=2_000)
+
+
+class DismissBody(ReasonBody):
+    growth: float | None = None
+    """Factor of its weekly tickets that opens the gap again; the team's where left out."""
+
+
+class CorrectionBody(Body):
+    kind: Literal["not_a_gap", "kind_is", "merge", "split", "assign", "title_is"]
+    value: str | None = Field(default=None, max_length=200)
+    """The kind it is, the owner, the title, or the id of the gap it is merged into."""
+    tickets: list[str] = Field(default_factory=list, max_length=10_000)
+    """Those to split off."""
+    reason: str | None = Field(default=None, max_length=2_000)
+    growth: float | None = None
+
+
+class GapSignalBody(Body):
+    question: str = Field(min_length=1, max_length=20_000)
+    reason: Literal["missing", "wrong", "unfindable", "needs_action", "restricted"]
+    searched: list[Annotated[str, Field(max_length=2_000)]] = Field(
+        default_factory=list, max_length=20
+    )
+    found: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=50)
+    ticket_id: str | None = Field(default=None, max_length=120)
 
 
 class ReviewBody(Body):

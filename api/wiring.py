@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from api.gap_desk import GapDesk
     from api.learning import Learning
     from api.publishing import Publishing
+    from api.topic_desk import TopicDesk
     from api.weekly import Weekly
     from ingest.sources.markdown import MarkdownFolder
     from kb.confidence import Calibration
@@ -194,6 +195,12 @@ class Application:
         from api.gap_desk import GapDesk
 
         return GapDesk(self)
+
+    @cached_property
+    def topics(self) -> TopicDesk:
+        from api.topic_desk import TopicDesk
+
+        return TopicDesk(self)
 
     @cached_property
     def learning(self) -> Learning:

@@ -15,6 +15,7 @@ from api.cli.session import (
     print_table,
     show_progress,
 )
+from gaps.keeping.corrections import CorrectionKind
 from kb.clock import parse_instant
 from kb.errors import InvalidInputError
 
@@ -32,6 +33,7 @@ def add_commands(app: typer.Typer) -> None:
     gaps.command("list")(gaps_list)
     gaps.command("show")(gaps_show)
     gaps.command("dismiss")(gaps_dismiss)
+    gaps.command("correct")(gaps_correct)
     app.add_typer(gaps, name="gaps")
     drafts = typer.Typer(help="Proposed articles and their review.", no_args_is_help=True)
     drafts.command("list")(drafts_list)
@@ -148,12 +150,51 @@ def gaps_show(gap_id: str, as_json: AsJson = False) -> None:
 
 
 def gaps_dismiss(
-    gap_id: str, reason: Annotated[str, typer.Option(help="Why it needs no article.")], as_: Owner
+    gap_id: str,
+    reason: Annotated[str, typer.Option(help="Why it needs no article.")],
+    as_: Owner,
+    growth: Annotated[
+        float | None, typer.Option(help="Factor of its weekly tickets that opens it again.")
+    ] = None,
 ) -> None:
     """Set a gap aside; it comes back only when it has grown."""
     with open_application() as application:
-        application.desk.dismiss_gap(gap_id, reason=reason, caller=application.local_caller(as_))
+        application.topics.correct(
+            gap_id, CorrectionKind.NOT_A_GAP, application.local_caller(as_), reason=reason,
+            growth=growth,
+        )  # fmt: skip
     print_line(f"dismissed {gap_id}")
+
+
+def gaps_correct(
+    gap_id: str,
+    as_: Owner,
+    kind_is: Annotated[str | None, typer.Option(help="The kind of gap it is.")] = None,
+    into: Annotated[str | None, typer.Option(help="The gap it is part of.")] = None,
+    split: Annotated[str | None, typer.Option(help="Ticket ids that are another gap.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Whose it is.")] = None,
+    title: Annotated[str | None, typer.Option(help="What it is about.")] = None,
+    reason: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Say what a gap is: its kind, its owner, its title, part of another, or two."""
+    said = {
+        CorrectionKind.KIND_IS: kind_is,
+        CorrectionKind.MERGE: into,
+        CorrectionKind.SPLIT: split,
+        CorrectionKind.ASSIGN: owner,
+        CorrectionKind.TITLE_IS: title,
+    }
+    chosen = [(kind, value) for kind, value in said.items() if value is not None]
+    if len(chosen) != 1:
+        raise InvalidInputError("say one of --kind-is, --into, --split, --owner and --title")
+    [(kind, value)] = chosen
+    tickets = tuple(key.strip() for key in value.split(",")) if kind is CorrectionKind.SPLIT else ()
+    with open_application() as application:
+        gap = application.topics.correct(
+            gap_id, kind, application.local_caller(as_), value=value, tickets=tickets,
+            reason=reason,
+        )  # fmt: skip
+    print_line(f"{gap['gap_id']}  {gap['kind']}  {gap['owner']}  {gap['title']}")
 
 
 def drafts_list(

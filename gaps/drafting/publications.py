@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from gaps.tables import publications
+from gaps.tables import drafts, publications
 from gaps.types import Publication
 from kb.errors import ConflictError, NotFoundError
 
@@ -91,11 +91,25 @@ def read_publications(
     since: datetime | None = None,
     until: datetime | None = None,
     live_only: bool = False,
+    gap_id: str | None = None,
     limit: int | None = None,
     offset: int = 0,
 ) -> list[Publication]:
-    """Publications by time, oldest first, published in `since` <= t < `until`."""
+    """Publications by time, oldest first, published in `since` <= t < `until`.
+
+    Args:
+        connection: Any.
+        since: From then on.
+        until: Before then.
+        live_only: Without those that were rolled back.
+        gap_id: Only what was published for this gap.
+        limit: At most so many.
+        offset: After so many.
+    """
     query = select(publications).order_by(publications.c.published_at, publications.c.id)
+    if gap_id is not None:
+        own = select(drafts.c.id).where(drafts.c.gap_id == gap_id)
+        query = query.where(publications.c.draft_id.in_(own))
     if since is not None:
         query = query.where(publications.c.published_at >= since)
     if until is not None:

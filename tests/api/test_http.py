@@ -92,6 +92,7 @@ def test_what_owners_run_is_closed_to_every_lower_audience_whatever_its_role(
     headers = bearer(make_key(application, role, audience))
     for method, path in (
         ("GET", "/v1/gaps"), ("GET", "/v1/gaps/x"), ("POST", "/v1/gaps/x/dismiss"),
+        ("POST", "/v1/gaps/x/correct"), ("GET", "/v1/topics"), ("GET", "/v1/topics/x"),
         ("GET", "/v1/drafts"), ("GET", "/v1/drafts/x"), ("POST", "/v1/drafts"),
         ("POST", "/v1/drafts/x/review"), ("POST", "/v1/drafts/x/rollback"),
         ("GET", "/v1/sources"), ("POST", "/v1/sources/help/sync"), ("GET", "/v1/drives"),
