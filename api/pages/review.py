@@ -11,6 +11,7 @@ from api.auth import Kb
 from api.pages import article, decisions, static_files
 from api.pages.draft_facts import read_draft_facts
 from api.pages.draft_page import ensure_may_review, show_draft
+from api.pages.gaps import corrections, gap_list, gap_page, map_page
 from api.pages.inbox import (
     DECIDED,
     WAITING,
@@ -95,6 +96,10 @@ def show_draft_page(
 
 router.include_router(decisions.router)
 router.include_router(article.router)
+router.include_router(gap_list.router)
+router.include_router(map_page.router)
+router.include_router(gap_page.router)
+router.include_router(corrections.router)
 router.include_router(static_files.router)
 
 

@@ -33,6 +33,12 @@ LABELS = {
     "baseline": "Before publication",
     "no_effect_shown": "No effect shown",
     "not_yet_measurable": "Not yet measurable",
+    "drafting": "Being drafted",
+    "any": "Any",
+    "priority": "Priority",
+    "impact": "Tickets saved",
+    "growth": "Rising fastest",
+    "newest": "Newest",
 }
 TONES = {
     "in_review": "accent",
@@ -62,6 +68,9 @@ TONES = {
     "open": "accent",
     "solved": "good",
     "closed": "quiet",
+    "drafting": "accent",
+    "resolved": "good",
+    "dismissed": "quiet",
 }
 
 

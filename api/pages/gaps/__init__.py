@@ -1,0 +1,1 @@
+"""Pages on gaps: the ranked list, one gap, and the map of topics."""
