@@ -24,7 +24,7 @@ from gaps.tables import coverages, topics
 from gaps.types import Draft, Gap, GapStatus, Publication, Ticket
 from kb.tables import documents
 
-TICKETS_SHOWN = 20
+TICKETS_SHOWN = 12
 TYPICAL = 3
 FEWEST_WITH_ODD = 6
 """Among fewer tickets there is no odd one."""

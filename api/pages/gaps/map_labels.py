@@ -12,15 +12,17 @@ from itertools import product
 
 from api.pages.gaps.map_layout import Circle
 
-LETTER = 7.3
-"""Mean width of a letter at 13 px, semibold; system fonts run to about 7.5 a word."""
-LINE = 16.0
+LETTER = 0.7
+"""Mean width of a semibold letter, in its size: 0.70 measured in DejaVu Sans, the widest system
+font; others need 0.55 to 0.6 and leave some room."""
+LINE = 1.24
+"""Of the letters' size."""
+SIZES = ((100.0, 17.0), (66.0, 15.0), (0.0, 13.0))
+"""Letters' size by the least radius it is used from."""
 EDGE = 2.0
 MOST_INSIDE_LINES = 4
 OUTSIDE_LETTERS = 20
 OUTSIDE_LINES = 2
-ICON = 20.0
-"""Height of the shapes inside a circle, above its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,22 @@ class Label:
     anchor: str
     """"middle", "start" or "end"."""
     is_inside: bool
+    size: float
+    """Of the letters, in the drawing's units."""
+    shapes_y: float
+    """Middle of the row of shapes."""
+    note: tuple[float, float, str] | None = None
+    """A smaller line below the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What is to be written at a circle."""
+
+    text: str
+    note: str = ""
+    """Shown inside only, where there is room."""
+    has_shapes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +73,7 @@ class Box:
 
 
 def place_labels(
-    circles: Sequence[Circle], names: Mapping[str, str], width: float, height: float
+    circles: Sequence[Circle], names: Mapping[str, Name], width: float, height: float
 ) -> dict[str, Label]:
     """Labels by key, for the circles that get one.
 
@@ -75,7 +93,7 @@ def place_labels(
     for circle in ordered:
         if circle.key in labels:
             continue
-        for label, box in _beside(circle, names[circle.key]):
+        for label, box in _beside(circle, names[circle.key].text):
             fits = box.left >= EDGE and box.right <= width - EDGE
             fits = fits and box.top >= EDGE and box.bottom <= height - EDGE
             if fits and not any(map(box.overlaps, taken)) and not any(map(box.touches, circles)):
@@ -106,21 +124,35 @@ def _shorten(line: str, letters: int) -> str:
     return line if len(line) <= letters else f"{line[: max(1, letters - 1)].rstrip()}…"
 
 
-def _inside(circle: Circle, name: str) -> Label | None:
-    for count in range(1, MOST_INSIDE_LINES + 1):
-        block = ICON + count * LINE
-        half = block / 2
-        if half >= circle.radius - 2:
-            return None
-        chord = 2 * (circle.radius**2 - half**2) ** 0.5 - 8
-        lines = wrap(name, int(chord / LETTER), count, cut=False)
-        if lines is not None:
-            top = circle.y - (ICON + len(lines) * LINE) / 2 + ICON
-            placed = tuple(
-                (circle.x, round(top + (place + 0.75) * LINE, 1), line)
-                for place, line in enumerate(lines)
-            )
-            return Label(placed, "middle", is_inside=True)
+def shape_size(size: float) -> float:
+    """Of a shape above letters of this size."""
+    return round(size * 1.2, 1)
+
+
+def _inside(circle: Circle, name: Name) -> Label | None:
+    size = next(size for least, size in SIZES if circle.radius >= least)
+    tall = size * LINE
+    head = shape_size(size) + 5 if name.has_shapes else 0.0
+    for has_note in (True, False):
+        if has_note and not name.note:
+            continue
+        for count in range(1, MOST_INSIDE_LINES + 1):
+            half = (head + (count + has_note) * tall) / 2
+            if half >= circle.radius - 3:
+                break
+            chord = 2 * (circle.radius**2 - half**2) ** 0.5 - 6
+            lines = wrap(name.text, int(chord / (LETTER * size)), count, cut=False)
+            if lines is None or (has_note and len(name.note) * LETTER * size > chord):
+                continue
+            top = circle.y - (head + (len(lines) + has_note) * tall) / 2
+            written = [
+                (circle.x, round(top + head + (place + 0.78) * tall, 1), line)
+                for place, line in enumerate([*lines, *([name.note] if has_note else [])])
+            ]
+            return Label(
+                tuple(written[: len(lines)]), "middle", True, size,
+                round(top + shape_size(size) / 2, 1), written[-1] if has_note else None,
+            )  # fmt: skip
     return None
 
 
@@ -128,11 +160,12 @@ def _beside(circle: Circle, name: str) -> list[tuple[Label, Box]]:
     """Places around the circle, the better readable first: whole below, … cut to one line."""
     found = []
     for (letters, most), side in product(
-        ((OUTSIDE_LETTERS, OUTSIDE_LINES), (OUTSIDE_LETTERS - 6, OUTSIDE_LINES), (12, 1)),
+        ((OUTSIDE_LETTERS, OUTSIDE_LINES), (12, 3), (12, 1)),
         ("below", "right", "left", "above"),
     ):
         lines = wrap(name, letters, most, cut=True) or [""]
-        across, tall = max(map(len, lines)) * LETTER, len(lines) * LINE
+        size = SIZES[-1][1]
+        across, tall = max(map(len, lines)) * LETTER * size, len(lines) * LINE * size
         away = circle.radius + 4
         left, top, anchor = {
             "below": (circle.x - across / 2, circle.y + away, "middle"),
@@ -142,9 +175,9 @@ def _beside(circle: Circle, name: str) -> list[tuple[Label, Box]]:
         }[side]
         x = {"middle": left + across / 2, "start": left, "end": left + across}[anchor]
         placed = tuple(
-            (round(x, 1), round(top + (place + 0.75) * LINE, 1), line)
+            (round(x, 1), round(top + (place + 0.78) * LINE * size, 1), line)
             for place, line in enumerate(lines)
         )
         box = Box(left, top, left + across, top + tall)
-        found.append((Label(placed, anchor, is_inside=False), box))
+        found.append((Label(placed, anchor, False, size, circle.y), box))
     return found

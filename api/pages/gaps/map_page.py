@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from api.auth import Kb
 from api.pages.gaps import wording
 from api.pages.gaps.map_facts import NO_AREA, MapArea, MapTopic, find_area, read_areas
-from api.pages.gaps.map_labels import Label, place_labels
+from api.pages.gaps.map_labels import Label, Name, place_labels, shape_size
 from api.pages.gaps.map_layout import Circle, Spot, lay_out
 from api.pages.layout import render_page
 from api.pages.session import PageCaller
@@ -25,9 +25,8 @@ DESK, PHONE = (1040.0, 600.0), (320.0, 520.0)
 """Sizes that the map is drawn for: a shrunk drawing would have unreadable names."""
 MOST_DRAWN = {DESK: 80, PHONE: 30}
 MOST_SHAPES = 3
-SHAPE = 15.0
-SHAPE_ROOM = 30.0
-"""A shape and its number."""
+SHAPE_ROOM = 2.0
+"""A shape and its number, in sizes of the shape."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -120,7 +119,12 @@ def draw_map(entries: Sequence[Entry], size: tuple[float, float]) -> DrawnMap:
     ordered = sorted(entries, key=lambda entry: (-entry.tickets, entry.key))[: MOST_DRAWN[size]]
     by_key = {entry.key: entry for entry in ordered}
     circles = lay_out([Spot(e.key, e.tickets, e.place) for e in ordered], width, height)
-    labels = place_labels(circles, {e.key: e.title for e in ordered}, width, height)
+    labels = place_labels(
+        circles,
+        {e.key: Name(e.title, plural(e.tickets, "ticket"), bool(e.kinds)) for e in ordered},
+        width,
+        height,
+    )
     marks = tuple(
         DrawnEntry(
             by_key[circle.key], circle, labels.get(circle.key),
@@ -136,23 +140,20 @@ def place_shapes(
 ) -> tuple[Shape, ...]:
     """The shapes of an entry's kinds in a row, above its name or in the middle of its circle."""
     is_inside = text is not None and text.is_inside
-    middle = text.lines[0][1] - 22 if text is not None and is_inside else circle.y
-    total = sum(count for _, count in kinds)
-    if total == 1 or circle.radius < SHAPE_ROOM:
-        size = SHAPE if is_inside else min(22.0, circle.radius * 1.05)
+    middle = text.shapes_y if text is not None else circle.y
+    size = shape_size(text.size) if text is not None and is_inside else 15.0
+    room = SHAPE_ROOM * size
+    if sum(count for _, count in kinds) == 1 or (not is_inside and circle.radius < room):
+        size = size if is_inside else min(22.0, round(circle.radius * 1.05, 1))
         x, y = circle.x - size / 2, middle - size / 2
-        return tuple(
-            Shape(kind, round(x, 1), round(y, 1), round(size, 1), 0) for kind, _ in kinds[:1]
-        )
-    half = (circle.radius**2 - (middle - circle.y) ** 2) ** 0.5
-    most = max(1, min(MOST_SHAPES, int((2 * half - 6) / SHAPE_ROOM)))
-    shown = kinds[:most]
-    left = circle.x - len(shown) * SHAPE_ROOM / 2
+        return tuple(Shape(kind, round(x, 1), round(y, 1), size, 0) for kind, _ in kinds[:1])
+    half = (circle.radius**2 - (abs(middle - circle.y) + size / 2) ** 2) ** 0.5
+    shown = kinds[: max(1, min(MOST_SHAPES, int((2 * half - 4) / room)))]
+    left = circle.x - len(shown) * room / 2 + size / 8
     return tuple(
-        Shape(kind, round(left + place * SHAPE_ROOM + 1, 1), round(middle - SHAPE / 2, 1), SHAPE,
-              count)
+        Shape(kind, round(left + place * room, 1), round(middle - size / 2, 1), size, count)
         for place, (kind, count) in enumerate(shown)
-    )  # fmt: skip
+    )
 
 
 def _area_entry(area: MapArea) -> Entry:

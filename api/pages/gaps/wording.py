@@ -74,7 +74,7 @@ def certainty(gap: Gap) -> str:
     if gap.probability >= 0.75:
         return "likely"
     if gap.probability >= 0.5:
-        return "more likely than not"
+        return "rather likely"
     return "possible"
 
 

@@ -100,7 +100,7 @@ def make_topic_tickets(prefix: str, count: int) -> list[Ticket]:
     for number, ticket in enumerate(
         make_tickets(prefix, [VPN_TICKETS[n % len(VPN_TICKETS)] for n in range(count)])
     ):
-        days = 88 * (1 - ((number * 7919 % count + 0.5) / count) ** 1.6)
+        days = 88 * (1 - ((number * 7919 % count + 0.5) / count) ** (0.4 + count % 4 / 3))
         created = NOW - timedelta(days=days)
         found.append(
             replace(
@@ -134,7 +134,7 @@ def store_ranked_gap(
         impact=round(count / 6.5, 2), weekly_counts=weeks,
         documents=[] if kind in (GapKind.MISSING, GapKind.NEEDS_ACTION) else ["vpn"],
     )  # fmt: skip
-    evidence = ("vpn", *(t.ticket_id for t in tickets[: max(3, count // 2)]))
+    evidence = (*gap.document_ids, *(t.ticket_id for t in tickets[: max(3, count // 2)]))
     gap = replace(
         gap,
         priority=round(100 * (1 - float(np.exp(-count / 32))), 2),
