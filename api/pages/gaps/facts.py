@@ -127,9 +127,7 @@ def _read_placed(connection: Connection) -> dict[str, Placed]:
     found = connection.execute(
         select(topics.c.id, topics.c.title, topics.c.parent_id, topics.c.centroid, topics.c.recipe)
     )
-    return {
-        row.id: Placed(row.title, row.parent_id, row.centroid, row.recipe) for row in found
-    }
+    return {row.id: Placed(row.title, row.parent_id, row.centroid, row.recipe) for row in found}
 
 
 def _links(placed: Mapping[str, Placed], found: Iterable[Gap]) -> dict[str, GapLink]:

@@ -38,7 +38,9 @@ def tell_history(
         published: For the gap.
         titles: Of topics by id.
     """
-    by_person = {c.at for c in corrections if c.kind in (CorrectionKind.MERGE, CorrectionKind.SPLIT)}
+    by_person = {
+        c.at for c in corrections if c.kind in (CorrectionKind.MERGE, CorrectionKind.SPLIT)
+    }
     told = [
         Happening(at, event.kind.value, _event_text(gap.topic_id, event, titles))
         for at, event in events
@@ -52,7 +54,9 @@ def tell_history(
         text = f"Published {one.document_id}, version {one.version}"
         told.append(Happening(one.published_at, "published", text, one.published_by))
         if one.rolled_back_at is not None:
-            told.append(Happening(one.rolled_back_at, "rolled_back", f"Rolled back {one.document_id}"))
+            told.append(
+                Happening(one.rolled_back_at, "rolled_back", f"Rolled back {one.document_id}")
+            )
     return tuple(sorted(told, key=lambda h: (h.at, h.kind, h.text)))
 
 
@@ -69,7 +73,9 @@ def _event_text(topic_id: str, event: TopicEvent, titles: Mapping[str, str]) -> 
     if event.kind is EventKind.APPEARED:
         return f"First found, in {count}"
     if event.kind is EventKind.SPLIT:
-        return f"Split off from {other}, with {count}" if itself else f"{name} split off, with {count}"
+        return (
+            f"Split off from {other}, with {count}" if itself else f"{name} split off, with {count}"
+        )
     if event.kind is EventKind.MERGED:
         return f"Became part of {other}" if itself else f"{name} became part of it, with {count}"
     return f"Its tickets went to {other}" if itself else f"It took tickets of {name}"

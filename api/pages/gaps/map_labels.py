@@ -114,14 +114,20 @@ def wrap(text: str, letters: int, most_lines: int, *, cut: bool) -> list[str] | 
     if len(lines) > most_lines or any(len(line) > letters for line in lines):
         if not cut:
             return None
-        lines = [_shorten(line, letters) for line in lines[:most_lines]] or [""]
-        if len(" ".join(lines)) < len(" ".join(text.split())) and not lines[-1].endswith("…"):
-            lines[-1] = _shorten(f"{lines[-1]} …", letters)
+        kept = lines[:most_lines]
+        is_cut = len(lines) > most_lines
+        lines = [
+            _shorten(line, letters, is_cut and place == len(kept) - 1)
+            for place, line in enumerate(kept)
+        ]
     return lines
 
 
-def _shorten(line: str, letters: int) -> str:
-    return line if len(line) <= letters else f"{line[: max(1, letters - 1)].rstrip()}…"
+def _shorten(line: str, letters: int, is_cut: bool) -> str:
+    """The line with an ellipsis where it is too long or goes on."""
+    if len(line) <= letters - is_cut:
+        return f"{line}…" if is_cut else line
+    return f"{line[: letters - 1].rstrip()}…"
 
 
 def shape_size(size: float) -> float:

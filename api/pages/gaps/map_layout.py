@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kb.ports import Vectors
+Points = NDArray[np.float64]
 
 FILL = 0.40
 """Of the drawing's area, for all circles together. Above about 0.5 they end far from their
@@ -71,16 +72,14 @@ def lay_out(spots: Sequence[Spot], width: float, height: float) -> list[Circle]:
     ]
 
 
-def _choose_radii(spots: Sequence[Spot], width: float, height: float) -> Vectors:
+def _choose_radii(spots: Sequence[Spot], width: float, height: float) -> Points:
     weights = np.array([max(spot.weight, 0.0) for spot in spots], dtype=np.float64)
     scale = math.sqrt(FILL * width * height / (math.pi * max(float(weights.sum()), 1.0)))
     most = MOST_RADIUS_SHARE * min(width, height)
     return np.clip(scale * np.sqrt(weights), min(LEAST_RADIUS, most), most)
 
 
-def _choose_places(
-    spots: Sequence[Spot], radii: Vectors, width: float, height: float
-) -> Vectors:
+def _choose_places(spots: Sequence[Spot], radii: Points, width: float, height: float) -> Points:
     """The known places spread over the drawing; the others on a spiral around its middle."""
     known = np.array([spot.place for spot in spots if spot.place is not None], dtype=np.float64)
     low = known.min(axis=0) if len(known) else np.zeros(2)
@@ -99,7 +98,7 @@ def _choose_places(
     return places
 
 
-def _push_apart(wanted: Vectors, radii: Vectors, width: float, height: float) -> Vectors:
+def _push_apart(wanted: Points, radii: Points, width: float, height: float) -> Points:
     """Each step moves overlapping circles half of their overlap away from each other."""
     # Two circles at one point have no direction to part in: give each its own.
     turns = np.arange(len(radii)) * GOLDEN_ANGLE
@@ -120,7 +119,7 @@ def _push_apart(wanted: Vectors, radii: Vectors, width: float, height: float) ->
     return points
 
 
-def _deepest_overlap(points: Vectors, radii: Vectors) -> float:
+def _deepest_overlap(points: Points, radii: Points) -> float:
     apart = points[:, None, :] - points[None, :, :]
     distance = np.sqrt((apart**2).sum(axis=2))
     overlap = radii[:, None] + radii[None, :] - distance

@@ -94,7 +94,9 @@ def show_map(
         if chosen
         else [_area_entry(found) for found in areas]
     )
-    present = Counter(kind for entry in entries for kind, count in entry.kinds for _ in range(count))
+    present = Counter(
+        kind for entry in entries for kind, count in entry.kinds for _ in range(count)
+    )
     return render_page(
         "gap_map.html",
         viewer=page,
@@ -166,9 +168,7 @@ def _area_entry(area: MapArea) -> Entry:
 def _topic_entry(topic: MapTopic) -> Entry:
     """Leads to the topic's gap; where it has none, to its line of the table."""
     gap = topic.open_gap
-    href = (
-        f"/gaps/{quote(topic.gap.gap_id, safe='')}" if topic.gap else f"#{quote(topic.topic_id)}"
-    )
+    href = f"/gaps/{quote(topic.gap.gap_id, safe='')}" if topic.gap else f"#{quote(topic.topic_id)}"
     return Entry(
         topic.topic_id, topic.title, href, topic.tickets, ((gap.kind.value, 1),) if gap else (),
         gap.impact_per_week if gap else 0.0, topic.place,

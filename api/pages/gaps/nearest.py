@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from api.pages.wording import percent
 from gaps.types import Gap
 
 READ_DEPTH = 3
@@ -59,7 +60,9 @@ def _why_not(
     text = f"{count} of {len(asked)} questions find it among the first {READ_DEPTH}"
     if first:
         mean = sum(first) / len(first)
-        text += f"; where it comes first, it is judged to answer with a probability of {mean:.0%}"
+        text += (
+            f"; where it comes first, it is judged to answer with a probability of {percent(mean)}"
+        )
     said.append(f"{text}.")
     return tuple(said)
 

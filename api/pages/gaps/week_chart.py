@@ -123,7 +123,9 @@ def _round_step(peak: int) -> int:
     return step
 
 
-def _label_months(days: Sequence[datetime], slot: float, width: int) -> tuple[tuple[float, str], ...]:
+def _label_months(
+    days: Sequence[datetime], slot: float, width: int
+) -> tuple[tuple[float, str], ...]:
     """Months where they begin, as many as there is room for; the year with the first of each."""
     labels: list[tuple[float, str]] = []
     year = 0

@@ -301,8 +301,8 @@ class Browser:
             self.csrf_token = found[1].split('"')[0]
         return answer
 
-    def post(self, path: str, headers: dict[str, str] | None = None, /, **fields: str) -> Any:
-        fields = {"csrf_token": self.csrf_token} | fields
+    def post(self, path: str, headers: dict[str, str] | None = None, /, **fields: Any) -> Any:
+        fields = {"csrf_token": self.csrf_token, **fields}
         return self.client.post(path, data=fields, headers=headers, follow_redirects=False)
 
     def sign_in(self, key: str, next: str = "/review") -> Any:

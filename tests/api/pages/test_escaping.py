@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
+from urllib.parse import urlencode
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.wiring import Application
-from gaps.types import Check, Citation, Draft, DraftState, Refusal, Statement
+from gaps.repository import write_gap
+from gaps.types import Check, Citation, Draft, DraftState, Reason, Refusal, Statement
 from kb.types import Role
 from tests.api.pages.factories import (
     Browser,
@@ -20,9 +23,11 @@ from tests.api.pages.factories import (
     store_draft,
     store_gap,
 )
+from tests.api.pages.gaps.factories import store_coverage, write_topic
 from tests.api.pages.vectors import VECTORS
 
 ACTIVE = {"script", "iframe", "object", "embed", "img", "base", "style", "math", "video", "audio"}
+TEXT_ATTRIBUTES = {"value", "datetime", "aria-label"}
 OUR_SVG = {"svg", "rect", "path", "circle", "line", "title", "desc"}
 
 
@@ -36,7 +41,7 @@ class _Guard(HTMLParser):
             assert name not in ("style", "srcdoc", "src", "data", "http-equiv"), name
             if name in ("href", "action", "formaction") and tag != "a":
                 assert (value or "").startswith("/"), self.get_starttag_text()
-            assert "script:" not in (value or "").lower() or name in ("value", "datetime")
+            assert "script:" not in (value or "").lower() or name in TEXT_ATTRIBUTES
 
 
 Editor = tuple[Application, Browser]
@@ -72,6 +77,25 @@ def store_hostile(kb: Application, name: str, vector: str) -> Draft:
     return draft
 
 
+def store_hostile_topic(kb: Application, name: str, vector: str) -> str:
+    """A gap of a topic in an area, all their words the vector; its id."""
+    tickets = make_tickets(f"{name}W", [(vector, vector, vector)] * 7)
+    gap = store_gap(
+        kb, f"{name}w", tickets, title=vector, owner=vector, reasons=[vector], documents=[vector]
+    )
+    area = f"top_{name}"
+    store_coverage(kb, tickets[0].ticket_id, 0.1, vector, "vpn")
+    with kb.database.write() as connection:
+        write_topic(connection, area, vector, level="coarse", place=(0.5, 0.5))
+        write_topic(connection, gap.topic_id, vector, parent_id=area, tickets=())
+        reason = Reason(vector, vector, (vector, tickets[0].ticket_id))
+        write_gap(
+            connection, replace(gap, terms=(vector,), reasons=(reason,)), run_id=f"run-{name}w",
+            now=gap.last_seen_at,
+        )  # fmt: skip
+    return gap.gap_id
+
+
 @pytest.mark.parametrize("number", range(len(VECTORS)))
 def test_no_page_lets_a_vector_through(editor: Editor, number: int) -> None:
     kb, browser = editor
@@ -91,5 +115,40 @@ def test_no_page_lets_a_vector_through(editor: Editor, number: int) -> None:
     assert statuses == [200, 200, 200, 200, 412, 412, 303, 200, 200]
     answers.append(browser.post(f"{page}/decision", decision=vector))
     assert answers[-1].status_code in (400, 422)
+    for answer in answers:
+        _Guard().feed(answer.text)
+
+
+@pytest.mark.parametrize("number", range(len(VECTORS)))
+def test_no_gap_page_lets_a_vector_through(editor: Editor, number: int) -> None:
+    kb, browser = editor
+    name, vector = f"g{number}", VECTORS[number]
+    gap_id = store_hostile_topic(kb, name, vector)
+    store_gap(kb, f"{name}o", make_tickets(f"{name}O", [(vector,) * 3]), title=vector)
+    page, said = f"/gaps/{gap_id}", {"reason": vector}
+    query = urlencode({"text": vector, "owner": vector, "status": "any"})
+    answers = [
+        browser.get(path)
+        for path in (f"/gaps?text={name}w", f"/gaps?{query}", page, "/gaps/map",
+                     f"/gaps/map?area=top_{name}", f"{page}?done={urlencode({'': vector})}"[:90])
+    ]  # fmt: skip
+    answers += [
+        browser.post(f"{page}/correct", kind="kind_is", value=vector, **said),
+        browser.post(f"{page}/correct", kind="assign", value=vector, **said),
+        browser.post(f"{page}/correct", kind="merge", value=vector, **said),
+        browser.post(f"{page}/correct", kind="split", ticket=[vector], **said),
+        browser.post(f"{page}/correct", kind="title_is", value=vector * 9, **said),
+        browser.post(f"{page}/correct", kind="not_a_gap", growth=vector, **said),
+        browser.post("/gaps/bulk", do="dismiss", gap=[vector], asked=query, **said),
+        browser.post("/gaps/bulk", do=vector, gap=[gap_id], asked=vector, owner=vector, **said),
+        browser.post(f"{page}/correct", kind="title_is", value=vector[:90], **said),
+        browser.post(f"{page}/correct", kind="merge", value=f"{name}o", **said),
+        browser.get(f"/gaps/{name}o"),
+        browser.get(page),
+    ]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses[:5] == [200] * 5
+    assert [s for s in statuses if s >= 500] == []
+    assert statuses[-2:] == [200, 200]
     for answer in answers:
         _Guard().feed(answer.text)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+from sqlalchemy import Connection
 
 from api.wiring import Application
 from gaps import repository
@@ -16,7 +18,7 @@ from gaps.keeping.lineage import EventKind, TopicEvent
 from gaps.tables import coverages
 from gaps.types import Gap, GapKind, GapStatus, Publication, Reason, Ticket, Topic
 from kb.types import Audience
-from tests.api.pages.factories import NOW, VPN_TICKETS, make_tickets, store_gap
+from tests.api.pages.factories import NOW, VPN_TICKETS, make_tickets
 
 WORLD: tuple[tuple[str, tuple[float, float], tuple[tuple[str, GapKind | None, int], ...]], ...] = (
     ("Company network from home", (0.2, 0.25), (
@@ -78,19 +80,24 @@ REASONS = {
 def fill_world(kb: Application, areas: int = len(WORLD)) -> dict[str, Gap]:
     """Seven areas, 27 topics and 19 open gaps; gaps by title."""
     stored: dict[str, Gap] = {}
-    for number, (name, place, topics) in enumerate(WORLD[:areas]):
-        area_id = f"top_area{number}"
-        store_topic(kb, area_id, name, level=rows.COARSE, place=place)
-        for part, (title, kind, count) in enumerate(topics):
-            key = f"{number}{part}"
-            tickets = make_topic_tickets(f"W{key}", count)
-            spot = (0.5 + 0.4 * np.cos(part * 2.4), 0.5 + 0.4 * np.sin(part * 2.4))
-            if kind is None:
-                store_topic(
-                    kb, f"top_{key}", title, parent_id=area_id, place=spot, tickets=tickets
-                )
-                continue
-            stored[title] = store_ranked_gap(kb, key, title, kind, tickets, area_id, spot)
+    with kb.database.write() as connection:
+        for number, (name, place, topics) in enumerate(WORLD[:areas]):
+            area_id = f"top_area{number}"
+            write_topic(connection, area_id, name, level=rows.COARSE, place=place)
+            for part, (title, kind, count) in enumerate(topics):
+                key = f"{number}{part}"
+                tickets = make_topic_tickets(f"W{key}", count)
+                turn = part * 2.4
+                spot = (0.5 + 0.4 * math.cos(turn), 0.5 + 0.4 * math.sin(turn))
+                if kind is None:
+                    write_topic(
+                        connection, f"top_{key}", title, parent_id=area_id, place=spot,
+                        tickets=tickets,
+                    )  # fmt: skip
+                else:
+                    stored[title] = write_ranked_gap(
+                        connection, key, title, kind, tickets, area_id, spot
+                    )
     return stored
 
 
@@ -112,56 +119,55 @@ def make_topic_tickets(prefix: str, count: int) -> list[Ticket]:
 
 
 def store_ranked_gap(
-    kb: Application,
+    kb: Application, key: str, title: str, kind: GapKind, tickets: Sequence[Ticket]
+) -> Gap:
+    """A gap in no area, in a transaction of its own."""
+    with kb.database.write() as connection:
+        return write_ranked_gap(connection, key, title, kind, tickets, None, None)
+
+
+def write_ranked_gap(
+    connection: Connection,
     key: str,
     title: str,
     kind: GapKind,
     tickets: Sequence[Ticket],
-    area_id: str | None = None,
-    place: tuple[float, float] | None = None,
-    *,
-    owner: str | None = None,
-    status: GapStatus = GapStatus.OPEN,
+    area_id: str | None,
+    place: tuple[float, float] | None,
 ) -> Gap:
     """A gap with impact, interval, requesters and reasons that follow from its tickets."""
     count = len(tickets)
     weeks = [0] * 13
     for ticket in tickets:
         weeks[max(0, 12 - (NOW - ticket.created_at).days // 7)] += 1
-    owner = owner or ("tom" if "efund" in title or "nvoice" in title else "ines")
-    gap = store_gap(
-        kb, f"gap_{key}", tickets, title=title, kind=kind, owner=owner, status=status,
-        impact=round(count / 6.5, 2), weekly_counts=weeks,
-        documents=[] if kind in (GapKind.MISSING, GapKind.NEEDS_ACTION) else ["vpn"],
-    )  # fmt: skip
-    evidence = (*gap.document_ids, *(t.ticket_id for t in tickets[: max(3, count // 2)]))
-    gap = replace(
-        gap,
-        priority=round(100 * (1 - float(np.exp(-count / 32))), 2),
+    documents = () if kind in (GapKind.MISSING, GapKind.NEEDS_ACTION) else ("vpn",)
+    ids = tuple(ticket.ticket_id for ticket in tickets)
+    first = min(ticket.created_at for ticket in tickets)
+    gap = Gap(
+        gap_id=f"gap_{key}", topic_id=f"top-gap_{key}", kind=kind, status=GapStatus.OPEN,
+        title=title, terms=("corvid", "negotiating", "cc-418", "certificate", "bordergate"),
+        priority=round(100 * (1 - math.exp(-count / 32)), 2),
         probability=0.52 if key == "01" else round(0.97 - 0.013 * (count % 23), 2),
-        needs_look=key == "01",
-        impact_low=round(count / 13, 2),
-        impact_high=round(count / 3.6, 2),
-        requester_count=count * 2 // 3 + 1,
-        audience=tuple(Audience)[int(key[-1]) % 2 * 3],
-        reasons=(Reason("signal", REASONS[kind], evidence),),
-        first_seen_at=min(ticket.created_at for ticket in tickets),
-    )
-    with kb.database.write() as connection:
-        repository.write_gap(connection, gap, run_id=f"run-{gap.gap_id}", now=NOW)
-    store_topic(kb, gap.topic_id, title, parent_id=area_id, place=place)
-    with kb.database.write() as connection:
-        similarities = {t.ticket_id: 0.95 - 0.5 * n / count for n, t in enumerate(tickets)}
-        rows.write_members(connection, gap.topic_id, similarities, now=NOW)
-        rows.write_events(
-            connection, [TopicEvent(gap.topic_id, EventKind.APPEARED, (), max(1, count // 3))],
-            run_id="run", now=gap.first_seen_at + timedelta(days=9),
-        )  # fmt: skip
+        impact_per_week=round(count / 6.5, 2),
+        audience=tuple(Audience)[ord(key[-1]) % 2 * 3],
+        owner="tom" if "efund" in title or "nvoice" in title else "ines",
+        ticket_ids=ids, document_ids=documents,
+        reasons=(Reason("signal", REASONS[kind], (*documents, *ids[: max(3, count // 2)])),),
+        weekly_counts=tuple(weeks), first_seen_at=first, last_seen_at=NOW - timedelta(days=1),
+        impact_low=round(count / 13, 2), impact_high=round(count / 3.6, 2),
+        requester_count=count * 2 // 3 + 1, needs_look=key == "01",
+    )  # fmt: skip
+    run = f"run-{gap.gap_id}"
+    repository.write_gap_run(connection, run, at=NOW, since=None, until=None, report={})
+    write_topic(connection, gap.topic_id, title, parent_id=area_id, place=place, tickets=tickets)
+    repository.write_gap(connection, gap, run_id=run, now=NOW)
+    event = TopicEvent(gap.topic_id, EventKind.APPEARED, (), max(1, count // 3))
+    rows.write_events(connection, [event], run_id=run, now=first + timedelta(days=9))
     return gap
 
 
-def store_topic(
-    kb: Application,
+def write_topic(
+    connection: Connection,
     topic_id: str,
     title: str,
     *,
@@ -170,21 +176,19 @@ def store_topic(
     place: tuple[float, float] | None = None,
     tickets: Sequence[Ticket] = (),
 ) -> None:
+    """A topic whose first ticket is its most central."""
+    count = len(tickets)
+    for ticket in tickets:
+        repository.write_ticket(connection, ticket, "0" * 64, exists=False, now=NOW)
     ids = tuple(ticket.ticket_id for ticket in tickets)
-    place = None if place is None else (float(place[0]), float(place[1]))
-    seed = sum(map(ord, title))
-    centroid = np.random.default_rng(seed).normal(size=8)
-    with kb.database.write() as connection:
-        for ticket in tickets:
-            repository.write_ticket(connection, ticket, "0" * 64, exists=False, now=NOW)
-        rows.write_topic(
-            connection,
-            rows.StoredTopic(
-                Topic(topic_id, title, (), ids), centroid, "hashing", NOW, NOW,
-                level=level, parent_id=parent_id, place=place,
-            ),
-        )  # fmt: skip
-        rows.write_members(connection, topic_id, dict.fromkeys(ids, 0.9), now=NOW)
+    centroid = np.random.default_rng(sum(map(ord, title))).normal(size=8)
+    stored = rows.StoredTopic(
+        Topic(topic_id, title, (), ids), centroid, "hashing", NOW, NOW,
+        level=level, parent_id=parent_id, place=place,
+    )  # fmt: skip
+    rows.write_topic(connection, stored)
+    closeness = {key: 0.95 - 0.5 * place / count for place, key in enumerate(ids)}
+    rows.write_members(connection, topic_id, closeness, now=NOW)
 
 
 def store_coverage(kb: Application, ticket_id: str, probability: float, *found: str) -> None:
