@@ -20,7 +20,7 @@ from gaps.keeping import rows
 from gaps.keeping.correcting import MOVABLE, read_corrections
 from gaps.ranking.weeks import list_weeks, start_of_week
 from gaps.repository import StoredGap, read_gaps, read_stored_gap, read_tickets
-from gaps.tables import coverages, topics
+from gaps.tables import coverages, tickets, topics
 from gaps.types import Draft, Gap, GapStatus, Publication, Ticket
 from kb.tables import documents
 
@@ -89,24 +89,26 @@ def read_gap_facts(connection: Connection, gap_id: str, *, offset: int = 0) -> G
     placed = _read_placed(connection)
     all_gaps = read_gaps(connection)
     links = _links(placed, all_gaps)
-    ids = _central_first(gap, topic.topic.ticket_ids)
-    tickets = {t.ticket_id: t for t in read_tickets(connection, ids=ids)}
-    ordered = [tickets[key] for key in ids if key in tickets]
+    ids = _keep_stored(connection, _central_first(gap, topic.topic.ticket_ids))
+    has_odd = len(ids) >= FEWEST_WITH_ODD
+    page = ids[offset : offset + TICKETS_SHOWN]
+    typical = ids[:TYPICAL] if has_odd else []
+    shown = [*page, *typical, *ids[-1:]]
+    read = {t.ticket_id: t for t in read_tickets(connection, ids=shown)}
     published = read_publications(connection, gap_id=gap_id)
     history = tell_history(
         gap, rows.read_events(connection, gap.topic_id),
         [c for c in read_corrections(connection) if gap.topic_id in (c.topic_id, c.value)],
         published, {key: link.title for key, link in links.items()},
     )  # fmt: skip
-    has_odd = len(ordered) >= FEWEST_WITH_ODD
     return GapFacts(
         stored=stored,
         area=_read_area(connection, topic.parent_id),
         merged_into=links.get(topic.merged_into) if topic.merged_into else None,
-        typical=tuple(ordered[:TYPICAL]) if has_odd else (),
-        odd=ordered[-1] if has_odd else None,
-        tickets=tuple(ordered[offset : offset + TICKETS_SHOWN]),
-        ticket_count=len(ordered),
+        typical=tuple(read[key] for key in typical),
+        odd=read[ids[-1]] if has_odd else None,
+        tickets=tuple(read[key] for key in page),
+        ticket_count=len(ids),
         offset=offset,
         nearest=_read_nearest(connection, gap),
         weeks=_count_weeks(rows.read_instants(connection, gap.topic_id)),
@@ -121,6 +123,17 @@ def _central_first(gap: Gap, members: Sequence[str]) -> list[str]:
     """The gap's tickets as its topic orders them; those it does not know last."""
     own = set(gap.ticket_ids)
     return list(dict.fromkeys([*(key for key in members if key in own), *gap.ticket_ids]))
+
+
+def _keep_stored(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Those whose tickets were not deleted since, in their order."""
+    stored: set[str] = set()
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        stored.update(
+            connection.execute(select(tickets.c.id).where(tickets.c.id.in_(batch))).scalars()
+        )
+    return [key for key in ids if key in stored]
 
 
 def _read_placed(connection: Connection) -> dict[str, Placed]:

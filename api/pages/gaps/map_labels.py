@@ -1,7 +1,8 @@
 """Which circles of the map carry their name, and where; pure.
 
 The largest circle is served first: its name stands inside where it fits, else beside it where
-nothing is yet; what finds no room is dropped, and stands in the table below the map.
+nothing is yet, else cut inside; what finds no room is dropped, and stands in the table below the
+map.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ SIZES = ((100.0, 17.0), (66.0, 15.0), (0.0, 13.0))
 """Letters' size by the least radius it is used from."""
 EDGE = 2.0
 MOST_INSIDE_LINES = 4
+LEAST_LETTERS = 4
+CUT_FROM = 38.0
+"""Radius from which a cut name inside is better than none."""
 OUTSIDE_LETTERS = 20
 OUTSIDE_LINES = 2
 
@@ -100,6 +104,10 @@ def place_labels(
                 labels[circle.key] = label
                 taken.append(box)
                 break
+        else:
+            cut = _inside_cut(circle, names[circle.key])
+            if cut is not None:
+                labels[circle.key] = cut
     return labels
 
 
@@ -136,37 +144,55 @@ def shape_size(size: float) -> float:
 
 
 def _inside(circle: Circle, name: Name) -> Label | None:
-    size = next(size for least, size in SIZES if circle.radius >= least)
+    """The whole name, as large as the circle lets it be."""
+    sizes = [size for least, size in SIZES if circle.radius >= least]
+    for size, has_note in product(sizes, [True, False] if name.note else [False]):
+        label = _written(circle, name, size, has_note=has_note, cut=False)
+        if label is not None:
+            return label
+    return None
+
+
+def _inside_cut(circle: Circle, name: Name) -> Label | None:
+    """The first words of a name for which there is no other room."""
+    if circle.radius < CUT_FROM:
+        return None
+    return _written(circle, name, SIZES[-1][1], has_note=False, cut=True)
+
+
+def _written(circle: Circle, name: Name, size: float, *, has_note: bool, cut: bool) -> Label | None:
+    """The name in as few lines as fit, or cut in as many as fit."""
     tall = size * LINE
     head = shape_size(size) + 5 if name.has_shapes else 0.0
-    for has_note in (True, False):
-        if has_note and not name.note:
+    counts = range(1, MOST_INSIDE_LINES + 1)
+    for count in reversed(counts) if cut else counts:
+        half = (head + (count + has_note) * tall) / 2
+        if half >= circle.radius - 3:
             continue
-        for count in range(1, MOST_INSIDE_LINES + 1):
-            half = (head + (count + has_note) * tall) / 2
-            if half >= circle.radius - 3:
-                break
-            chord = 2 * (circle.radius**2 - half**2) ** 0.5 - 6
-            lines = wrap(name.text, int(chord / (LETTER * size)), count, cut=False)
-            if lines is None or (has_note and len(name.note) * LETTER * size > chord):
-                continue
-            top = circle.y - (head + (len(lines) + has_note) * tall) / 2
-            written = [
-                (circle.x, round(top + head + (place + 0.78) * tall, 1), line)
-                for place, line in enumerate([*lines, *([name.note] if has_note else [])])
-            ]
-            return Label(
-                tuple(written[: len(lines)]), "middle", True, size,
-                round(top + shape_size(size) / 2, 1), written[-1] if has_note else None,
-            )  # fmt: skip
+        chord = 2 * (circle.radius**2 - half**2) ** 0.5 - 6
+        letters = int(chord / (LETTER * size))
+        lines = wrap(name.text, letters, count, cut=cut) if letters >= LEAST_LETTERS else None
+        if lines is None or (has_note and len(name.note) > letters):
+            continue
+        if any(line.endswith("…") for line in lines[:-1]) or len(lines[-1]) < LEAST_LETTERS:
+            continue
+        top = circle.y - (head + (len(lines) + has_note) * tall) / 2
+        written = [
+            (circle.x, round(top + head + (place + 0.78) * tall, 1), line)
+            for place, line in enumerate([*lines, *([name.note] if has_note else [])])
+        ]
+        return Label(
+            tuple(written[: len(lines)]), "middle", True, size,
+            round(top + shape_size(size) / 2, 1), written[-1] if has_note else None,
+        )  # fmt: skip
     return None
 
 
 def _beside(circle: Circle, name: str) -> list[tuple[Label, Box]]:
-    """Places around the circle, the better readable first: whole below, … cut to one line."""
+    """Places around the circle, below first: in two wide lines, then in three narrow ones."""
     found = []
     for (letters, most), side in product(
-        ((OUTSIDE_LETTERS, OUTSIDE_LINES), (12, 3), (12, 1)),
+        ((OUTSIDE_LETTERS, OUTSIDE_LINES), (12, 3)),
         ("below", "right", "left", "above"),
     ):
         lines = wrap(name, letters, most, cut=True) or [""]

@@ -21,7 +21,7 @@ from api.pages.session import PageCaller
 from api.pages.wording import figure, label, plural
 from gaps.types import Gap, GapKind
 
-DESK, PHONE = (1040.0, 600.0), (320.0, 520.0)
+DESK, PHONE = (1040.0, 600.0), (320.0, 600.0)
 """Sizes that the map is drawn for: a shrunk drawing would have unreadable names."""
 MOST_DRAWN = {DESK: 80, PHONE: 30}
 MOST_SHAPES = 3

@@ -55,12 +55,21 @@ def test_a_label_inside_stays_inside(size: tuple[float, float]) -> None:
         assert circle.y - circle.radius < label.shapes_y < box.top
 
 
-def test_the_smallest_lose_their_label_first() -> None:
-    crowd = [Circle(f"c{n}", 40 + n % 5 * 30, 40 + n // 5 * 30, 14 - n / 10) for n in range(25)]
-    labels = place_labels(crowd, {c.key: Name("A long name of a topic") for c in crowd}, 190, 190)
-    assert 0 < len(labels) < 25
-    edge = {c.key for c in crowd if c.key not in labels}
-    assert "c24" in edge or min(c.radius for c in crowd if c.key in labels) < 12
+def test_the_smaller_of_two_gives_way() -> None:
+    circles = [Circle("large", 60, 100, 30), Circle("small", 60, 178, 20)]
+    name = Name("Negotiating for ever")
+    both = place_labels(circles, {"large": name, "small": name}, 120, 200)
+    assert set(both) == {"large"}
+    assert set(place_labels(circles[1:], {"small": name}, 120, 200)) == {"small"}
+
+
+def test_a_name_without_room_is_cut_between_words_inside_a_large_circle() -> None:
+    circle = Circle("c", 45, 45, 44)
+    label = place_labels([circle], {"c": Name("Refund for the wrong part of an order")}, 90, 90)[
+        "c"
+    ]
+    assert label.is_inside
+    assert [text for _, _, text in label.lines] == ["Refund", "for the", "wrong…"]
 
 
 @given(st.text(max_size=120), st.integers(1, 30), st.integers(1, 4))
