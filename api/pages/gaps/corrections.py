@@ -50,7 +50,10 @@ def correct(
     ticket: Annotated[list[str] | None, Form(max_length=MOST_TICKETS)] = None,
     offset: Annotated[int, Form(ge=0, le=1_000_000)] = 0,
 ) -> Response:
-    """Take one correction, or show the gap again with what was wrong beside the field."""
+    """Take one correction, or show the gap again with what was wrong beside the field.
+
+    Every owner may say it of every gap, as over the API.
+    """
     with kb.database.read() as connection:
         read_gap(connection, gap_id)
     chosen = KNOWN.get(kind)

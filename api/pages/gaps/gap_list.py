@@ -35,6 +35,8 @@ from kb.types import Audience
 
 MOST_CHOSEN = 200
 MAX_REASON = 2_000
+MAX_ADDRESS = 8_000
+"""A text and an owner in another script take twelve characters a letter."""
 RANKED = (Sort.PRIORITY, Sort.IMPACT)
 DONE = {"dismiss": "dismissed", "assign": "assigned"}
 
@@ -60,7 +62,7 @@ def decide_several(
     kb: Kb,
     page: FormCaller,
     do: Annotated[str, Form(max_length=20)] = "",
-    asked: Annotated[str, Form(max_length=2_000)] = "",
+    asked: Annotated[str, Form(max_length=MAX_ADDRESS)] = "",
     gap: Annotated[list[str] | None, Form(max_length=MOST_CHOSEN)] = None,
     reason: Annotated[str, Form(max_length=MAX_REASON * 2)] = "",
     owner: Annotated[str, Form(max_length=80)] = "",

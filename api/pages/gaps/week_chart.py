@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 HEIGHT = 208
 TOP, BOTTOM, LEFT, RIGHT = 30, 24, 30, 6
 MOST_WEEKS = 156
-MONTH_SPACE = 46.0
+MONTH_LETTER, MONTH_SPACE = 7.2, 8.0
+"""Mean width of a letter of the months, and what is kept free after them."""
 MARK_SPACE = 20.0
 MARK_RADIUS = 9.0
 WIDEST_BAR = 26.0
@@ -128,14 +129,16 @@ def _label_months(
 ) -> tuple[tuple[float, str], ...]:
     """Months where they begin, as many as there is room for; the year with the first of each."""
     labels: list[tuple[float, str]] = []
-    year = 0
+    year, free = 0, 0.0
     for place, day in enumerate(days):
         begins = place == 0 or days[place - 1].month != day.month
+        text = f"{day:%b %Y}" if day.year != year else f"{day:%b}"
         x = LEFT + place * slot
-        if not begins or x > width - MONTH_SPACE or (labels and x - labels[-1][0] < MONTH_SPACE):
+        end = x + len(text) * MONTH_LETTER
+        if not begins or x < free or end > width:
             continue
-        labels.append((round(x, 2), f"{day:%b %Y}" if day.year != year else f"{day:%b}"))
-        year = day.year
+        labels.append((round(x, 2), text))
+        year, free = day.year, end + MONTH_SPACE
     return tuple(labels)
 
 

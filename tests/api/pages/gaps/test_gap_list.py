@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from api.pages.gaps.listing import GapQuery
 from api.wiring import Application
 from gaps import repository
 from gaps.keeping.correcting import read_corrections
@@ -177,6 +178,17 @@ def test_the_list_a_form_comes_back_to_is_always_this_one(ines: Browser) -> None
         assert address.startswith("/gaps?")
         assert "evil" not in address
         assert "\n" not in address
+
+
+def test_the_longest_filter_in_another_script_comes_back(kb: Application, ines: Browser) -> None:
+    query = GapQuery(text="𐀀" * 200, owner="𐀀" * 80, status="any")
+    asked = query.link().partition("?")[2]
+    answer = ines.post("/gaps/bulk", do="assign", gap=["gap_00"], owner="tom", asked=asked)
+    assert answer.headers["location"].startswith(query.link())
+
+
+def test_the_inbox_leads_to_the_gap(ines: Browser) -> None:
+    assert '<a href="/gaps/gap_20">Valve rattles at night</a>' in ines.get("/review").text
 
 
 def test_no_form_is_taken_without_its_token_or_from_elsewhere(
