@@ -58,8 +58,8 @@ class GapFacts:
     odd: Ticket | None
     tickets: tuple[Ticket, ...]
     """Of one page, most central first."""
-    ticket_count: int
-    """Of those that are still stored."""
+    ticket_ids: tuple[str, ...]
+    """Of all that are still stored, most central first."""
     offset: int
     nearest: tuple[NearArticle, ...]
     weeks: tuple[tuple[datetime, int], ...]
@@ -74,6 +74,10 @@ class GapFacts:
     @property
     def gap(self) -> Gap:
         return self.stored.gap
+
+    @property
+    def ticket_count(self) -> int:
+        return len(self.ticket_ids)
 
     @property
     def may_move(self) -> bool:
@@ -108,7 +112,7 @@ def read_gap_facts(connection: Connection, gap_id: str, *, offset: int = 0) -> G
         typical=tuple(read[key] for key in typical),
         odd=read[ids[-1]] if has_odd else None,
         tickets=tuple(read[key] for key in page),
-        ticket_count=len(ids),
+        ticket_ids=tuple(ids),
         offset=offset,
         nearest=_read_nearest(connection, gap),
         weeks=_count_weeks(rows.read_instants(connection, gap.topic_id)),

@@ -110,6 +110,10 @@ def _may_work(caller: Caller, thing: Gap | Draft) -> bool:
 
 
 def _anchors(facts: GapFacts) -> dict[str, str]:
-    """Where on this page a ticket can be read in full."""
-    shown = [ticket.ticket_id for ticket in facts.tickets]
-    return {ticket_id: f"ticket-{place}" for place, ticket_id in enumerate(shown, start=1)}
+    """Where each ticket can be read in full, on this page of them or another."""
+    here = [ticket.ticket_id for ticket in facts.tickets]
+    anchors = {}
+    for place, ticket_id in enumerate(facts.ticket_ids):
+        page, line = divmod(place, TICKETS_SHOWN)
+        anchors[ticket_id] = f"?offset={page * TICKETS_SHOWN}#ticket-{line + 1}"
+    return anchors | {key: f"#ticket-{line}" for line, key in enumerate(here, start=1)}

@@ -66,6 +66,15 @@ def test_the_typical_are_the_most_central_and_the_odd_one_the_least(ines: Browse
                      ("Odd one", "W00-60")]  # fmt: skip
 
 
+def test_evidence_leads_to_its_ticket_on_whichever_page_it_is(ines: Browser) -> None:
+    text = ines.get(f"{PAGE}?offset=12").text
+    address = re.search(r'<a href="([^"]+)">W00-3</a>', text)
+    assert address is not None
+    path, _, anchor = address.group(1).partition("#")
+    other = ines.get(f"{PAGE}{path}").text
+    assert other.split(f'id="{anchor}"')[0].rsplit(" · ", 3)[-3].endswith("W00-3")
+
+
 def test_a_few_tickets_have_no_odd_one(kb: Application, ines: Browser) -> None:
     store_ranked_gap(kb, "few", "A few", GapKind.MISSING, make_topic_tickets("F", 4))
     assert "Odd one" not in ines.get("/gaps/gap_few").text
