@@ -18,7 +18,10 @@ from gaps.finding.clustering import (
     form_cluster,
 )
 from gaps.finding.language import main_language
-from gaps.finding.likeness import measure_background
+from gaps.finding.likeness import likeness_ratios, measure_background
+from gaps.finding.window import Window
+from gaps.keeping.lineage import Group
+from gaps.ranking.voices import requester_of
 from gaps.types import Coverage, Ticket, Topic
 from kb.ports import Vectors
 
@@ -26,18 +29,6 @@ NEAR_QUANTILE = 0.25
 """A served ticket is near a topic when it is closer than the farthest quarter of the topic's."""
 FEWEST_HOLDERS = 3
 NAMED_SHARE = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The tickets a run reads."""
-
-    tickets: Mapping[str, Ticket]
-    vectors: Mapping[str, Vectors]
-    coverage: Mapping[str, Coverage]
-    """Of the unresolved tickets."""
-    served: tuple[Ticket, ...]
-    """The tickets an article answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,54 +43,93 @@ class FoundTopic:
     unknown_terms: Mapping[str, tuple[str, ...]]
 
 
-def discover_topics(
-    window: Window,
-    known: Mapping[str, Sequence[str]],
-    find_unknown: Callable[[set[str]], set[str]],
-) -> list[FoundTopic]:
-    """Group, name and identify.
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Groups of tickets, and what their names are made of."""
 
-    A ticket that gives orders to its reader is no evidence of anything and is left out. So is a
-    group in another language than most tickets: an encoder of one language brings texts of another
-    together for their language, whatever they are about.
+    groups: tuple[Group, ...]
+    terms: Mapping[str, frozenset[str]]
+    """Of every ticket of the window."""
+    holders: Mapping[str, tuple[str, ...]]
+    """Ticket ids by word that no document holds."""
 
-    Args:
-        window: What was read.
-        known: Ticket ids of the stored topics by id.
-        find_unknown: Of some terms, those no document holds.
 
-    Returns:
-        Topics with at least three distinct requesters, by id.
-    """
-    believable = [
+def believable_tickets(window: Window) -> list[Ticket]:
+    """The unresolved tickets, without those that give orders to their reader, by id: such a ticket
+    is no evidence of anything."""
+    return [
         window.tickets[key]
         for key in sorted(window.coverage)
         if not is_hostile(f"{window.tickets[key].subject}\n{window.tickets[key].body}")
     ]
+
+
+def group_tickets(
+    window: Window,
+    find_unknown: Callable[[set[str]], set[str]],
+    *,
+    standing: Sequence[Group] = (),
+    news: Group | None = None,
+) -> Grouping:
+    """Group the believable tickets.
+
+    A group in another language than most tickets is left out: an encoder of one language brings
+    texts of another together for their language, whatever they are about.
+
+    Args:
+        window: What was read.
+        find_unknown: Of some terms, those no document holds.
+        standing: Groups that are known; only what is in none of them is clustered.
+        news: Tickets of which a group that is not known must hold one; any unless given.
+
+    Returns:
+        Groups with at least three distinct requesters.
+    """
+    believable = believable_tickets(window)
     requesters = {key: requester_of(t) for key, t in window.tickets.items()}
     terms = {key: naming.ticket_terms(ticket) for key, ticket in window.tickets.items()}
-    groups = [frozenset(cluster.ticket_ids) for cluster in _cluster(believable, window.vectors)]
+    held = frozenset[str]().union(*standing)
+    free = [ticket for ticket in believable if ticket.ticket_id not in held]
+    fresh: list[Group] = []
+    if news is None or news:
+        fresh = [frozenset(cluster.ticket_ids) for cluster in _cluster(free, window.vectors)]
+    groups = [*standing, *(group for group in fresh if news is None or group & news)]
     groups = topics.group_by_failed_article(groups, _failed_on(believable, window), requesters)
     holders = _unknown_holders(believable, terms, requesters, find_unknown)
     groups = topics.merge_by_markers(groups, holders, requesters)
     language = main_language(ticket.question for ticket in believable)
-    groups = [
+    kept = [
         group
         for group in groups
         if _shares_a_word(group, terms, requesters)
         and main_language(window.tickets[key].question for key in group) in (language, None)
     ]
-    matched = topics.match_topics(groups, known)
-    named = naming.distinguishing_terms([group for _, group in matched], terms, requesters)
+    return Grouping(tuple(kept), terms, holders)
+
+
+def describe_topics(
+    found: Sequence[tuple[str, Group]], grouping: Grouping, window: Window
+) -> list[FoundTopic]:
+    """Name topics.
+
+    Args:
+        found: Topic id and its tickets.
+        grouping: What names are made of.
+        window: What was read.
+    """
+    requesters = {key: requester_of(t) for key, t in window.tickets.items()}
+    named = naming.distinguishing_terms([group for _, group in found], grouping.terms, requesters)
     return [
-        _describe(topic_id, group, names, window, holders)
-        for (topic_id, group), names in zip(matched, named, strict=True)
+        _describe(topic_id, group, names, window, grouping.holders)
+        for (topic_id, group), names in zip(found, named, strict=True)
     ]
 
 
-def requester_of(ticket: Ticket) -> str:
-    """Who asked; a ticket without a requester is somebody's of their own."""
-    return ticket.requester or f"ticket {ticket.ticket_id}"
+def measure_likeness(left: Group, right: Group, vectors: Mapping[str, Vectors]) -> float:
+    """Mean cosine between two groups over that within the looser one."""
+    parts = [np.stack([vectors[key] for key in sorted(group)]) for group in (left, right)]
+    ratios = likeness_ratios([part.sum(axis=0) for part in parts], [len(p) for p in parts])
+    return float(ratios[0, 1]) if np.isfinite(ratios[0, 1]) else 1.0
 
 
 def _cluster(tickets: Sequence[Ticket], vectors: Mapping[str, Vectors]) -> list[Cluster]:

@@ -1,19 +1,12 @@
-"""Clusters to topics: what belongs together beside its wording, and which topic it was last week.
-
-Pure. An identity lasts over weeks because topics are matched by the tickets they share, so that a
-dismissal, a draft or a weekly series is not lost when next week's clusters look a little different.
-"""
+"""What belongs together beside its wording: failures of one article, a name nobody knows; pure."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-Group = frozenset[str]
+from gaps.keeping.lineage import Group
 
-SHARED_TICKETS = 0.5
-"""Share of the smaller of two topics that must be common for them to be one (FreeITSM's value)."""
 MARKER_SHARE = 0.4
 MARKER_STRAY_SHARE = 0.25
 """The made-up company's VPN story falls into four groups without this, into two with it."""
@@ -96,47 +89,6 @@ def merge_by_markers(
         current = [group for group in current if not any(group is m for m in marked)]
         current.append(joined)
     return _large_enough(current, requesters)
-
-
-def match_topics(
-    groups: Sequence[Group], known: Mapping[str, Collection[str]], *, taken: Collection[str] = ()
-) -> list[tuple[str, Group]]:
-    """Give every group the id of the stored topic it continues, or a new one.
-
-    A group continues the topic with which it shares most tickets, if that is at least half of the
-    smaller of the two. Groups that continue the same topic are one again.
-
-    Args:
-        groups: Disjoint sets of ticket ids.
-        known: Ticket ids of the stored topics by topic id.
-        taken: Ids that no new topic may get.
-
-    Returns:
-        Topic id and tickets, by topic id.
-    """
-    continued: defaultdict[str, set[str]] = defaultdict(set)
-    for group in sorted(groups, key=lambda g: (-len(g), min(g))):
-        continued[_best_match(group, known) or _topic_id(group, known, continued, taken)] |= group
-    return [(key, frozenset(tickets)) for key, tickets in sorted(continued.items())]
-
-
-def _best_match(group: Group, known: Mapping[str, Collection[str]]) -> str | None:
-    shared = {key: len(group & set(tickets)) for key, tickets in known.items()}
-    enough = [
-        key
-        for key, count in shared.items()
-        if count and count >= SHARED_TICKETS * min(len(group), len(known[key]))
-    ]
-    return min(enough, key=lambda key: (-shared[key], key), default=None)
-
-
-def _topic_id(group: Group, *taken: Collection[str]) -> str:
-    seed = "\n".join(sorted(group))
-    for attempt in range(1_000):
-        digest = hashlib.sha256(f"{attempt}\n{seed}".encode()).hexdigest()
-        if not any(f"top_{digest[:12]}" in ids for ids in taken):
-            return f"top_{digest[:12]}"
-    raise AssertionError("a thousand digests were taken")
 
 
 def count_requesters(ticket_ids: Collection[str], requesters: Mapping[str, str]) -> int:

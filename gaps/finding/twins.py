@@ -12,10 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from gaps.finding import naming, topics
+from gaps.finding import naming
 from gaps.finding.clustering import form_cluster
-from gaps.finding.discovery import FoundTopic, Window, requester_of
+from gaps.finding.discovery import FoundTopic
 from gaps.finding.evidence import Library, find_twins
+from gaps.finding.window import Window
+from gaps.keeping.lineage import trace_lineage
+from gaps.ranking.voices import requester_of
 from gaps.types import Ticket, Topic
 
 FEWEST_LINKS = 3
@@ -61,7 +64,8 @@ def _describe(
 ) -> FoundTopic:
     ids = [ticket.ticket_id for ticket in tickets]
     cluster = form_cluster(ids, np.stack([window.vectors[key] for key in ids]))
-    [(topic_id, _)] = topics.match_topics([frozenset(ids)], known, taken=taken)
+    lineage = trace_lineage([frozenset(ids)], known, alike=lambda _one, _two: 1.0, taken=taken)
+    [(topic_id, _)] = lineage.topics
     terms = {key: naming.ticket_terms(ticket) for key, ticket in window.tickets.items()}
     requesters = {key: requester_of(ticket) for key, ticket in window.tickets.items()}
     [names] = naming.distinguishing_terms([ids], terms, requesters)
