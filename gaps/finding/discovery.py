@@ -12,13 +12,14 @@ import numpy as np
 from gaps.drafting.hostile import is_hostile
 from gaps.finding import naming, topics
 from gaps.finding.clustering import (
+    SEED,
     Cluster,
     Point,
     cluster_points,
     form_cluster,
 )
 from gaps.finding.language import main_language
-from gaps.finding.likeness import measure_background
+from gaps.finding.likeness import Background, measure_background
 from gaps.types import Coverage, Ticket, Topic
 from kb.ports import Vectors
 
@@ -34,6 +35,8 @@ class Window:
 
     tickets: Mapping[str, Ticket]
     vectors: Mapping[str, Vectors]
+    answers: Mapping[str, Vectors]
+    """Of what solved a ticket, where that is known."""
     coverage: Mapping[str, Coverage]
     """Of the unresolved tickets."""
     served: tuple[Ticket, ...]
@@ -56,6 +59,8 @@ def discover_topics(
     window: Window,
     known: Mapping[str, Sequence[str]],
     find_unknown: Callable[[set[str]], set[str]],
+    *,
+    seed: int = SEED,
 ) -> list[FoundTopic]:
     """Group, name and identify.
 
@@ -67,6 +72,7 @@ def discover_topics(
         window: What was read.
         known: Ticket ids of the stored topics by id.
         find_unknown: Of some terms, those no document holds.
+        seed: Of the grouping.
 
     Returns:
         Topics with at least three distinct requesters, by id.
@@ -78,7 +84,7 @@ def discover_topics(
     ]
     requesters = {key: requester_of(t) for key, t in window.tickets.items()}
     terms = {key: naming.ticket_terms(ticket) for key, ticket in window.tickets.items()}
-    groups = [frozenset(cluster.ticket_ids) for cluster in _cluster(believable, window.vectors)]
+    groups = [frozenset(cluster.ticket_ids) for cluster in _cluster(believable, window, seed)]
     groups = topics.group_by_failed_article(groups, _failed_on(believable, window), requesters)
     holders = _unknown_holders(believable, terms, requesters, find_unknown)
     groups = topics.merge_by_markers(groups, holders, requesters)
@@ -102,19 +108,29 @@ def requester_of(ticket: Ticket) -> str:
     return ticket.requester or f"ticket {ticket.ticket_id}"
 
 
-def _cluster(tickets: Sequence[Ticket], vectors: Mapping[str, Vectors]) -> list[Cluster]:
+def _cluster(tickets: Sequence[Ticket], window: Window, seed: int) -> list[Cluster]:
     if not tickets:
         return []
     points = [
         Point(t.ticket_id, requester_of(t), hashlib.sha256(t.question.encode()).hexdigest())
         for t in tickets
     ]
-    everything = np.stack([vectors[key] for key in sorted(vectors)])
+    vectors, answers = window.vectors, window.answers
+    asked = np.stack([vectors[t.ticket_id] for t in tickets])
+    nothing = np.zeros(asked.shape[1], np.float32)
     return cluster_points(
         points,
-        np.stack([vectors[t.ticket_id] for t in tickets]),
-        background=measure_background(everything),
+        asked,
+        answers=np.stack([answers.get(t.ticket_id, nothing) for t in tickets]),
+        background=_background(vectors),
+        answer_background=_background(answers),
+        seed=seed,
     )
+
+
+def _background(found: Mapping[str, Vectors]) -> Background:
+    rows = [found[key] for key in sorted(found)]
+    return measure_background(np.stack(rows) if rows else np.zeros((0, 1), np.float32))
 
 
 def _failed_on(tickets: Sequence[Ticket], window: Window) -> dict[str, str]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from gaps import repository
 from gaps.finding import evidence, priority
+from gaps.finding.answers import answer_of
 from gaps.finding.coverage import Searcher, is_unresolved, measure_coverage
 from gaps.finding.discovery import FoundTopic, Window, discover_topics
 from gaps.finding.facts import Judgement, TopicFacts
@@ -75,7 +76,7 @@ def find_gaps(
         with database.read() as connection:
             return evidence.read_unknown_terms(connection, terms, Audience.INTERNAL)
 
-    found = discover_topics(window, known, find_unknown)
+    found = discover_topics(window, known, find_unknown, seed=settings.seed)
     twins = find_twin_topics(window, library, found, known)
     habits = evidence.measure_habits(retriever, tickets, len(window.served))
     judged = _judge(retriever, library, window, habits, found, judge_topic)
@@ -134,9 +135,13 @@ def _read_window(
         if progress is not None:
             progress(len(coverage), len(unresolved))
     vectors = retriever.encode([ticket.question for ticket in tickets])
+    said = {ticket.ticket_id: answer_of(ticket) for ticket in tickets}
+    answered = [key for key, text in said.items() if text]
+    answers = retriever.encode([said[key] for key in answered])
     return Window(
         tickets={ticket.ticket_id: ticket for ticket in tickets},
         vectors={t.ticket_id: v for t, v in zip(tickets, vectors, strict=True)},
+        answers=dict(zip(answered, answers, strict=True)),
         coverage=coverage,
         served=tuple(ticket for ticket in tickets if ticket.ticket_id not in coverage),
     )

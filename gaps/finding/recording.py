@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from gaps import repository
 from gaps.finding import evidence, priority, routing
+from gaps.finding.clustering import SEED
 from gaps.finding.discovery import FoundTopic, Window, nearest_documents, requester_of
 from gaps.finding.facts import Judgement
 from gaps.repository import StoredGap
@@ -34,6 +35,8 @@ class FinderSettings:
     window_weeks: int = 13
     reopen_growth: float = 2.0
     """A dismissed gap opens again when its topic has grown by this factor."""
+    seed: int = SEED
+    """Of the grouping."""
 
 
 @dataclass(frozen=True, slots=True)
