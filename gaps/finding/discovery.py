@@ -9,16 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gaps.discovery.duplicates import find_near_leaders
 from gaps.drafting.hostile import is_hostile
 from gaps.finding import naming, topics
 from gaps.finding.clustering import (
+    SEED,
     Cluster,
     Point,
     cluster_points,
     form_cluster,
 )
 from gaps.finding.language import main_language
-from gaps.finding.likeness import likeness_ratios, measure_background
+from gaps.finding.likeness import Background, likeness_ratios, measure_background
 from gaps.finding.window import Window
 from gaps.keeping.lineage import Group
 from gaps.ranking.voices import requester_of
@@ -70,6 +72,7 @@ def group_tickets(
     *,
     standing: Sequence[Group] = (),
     news: Group | None = None,
+    seed: int = SEED,
 ) -> Grouping:
     """Group the believable tickets.
 
@@ -81,6 +84,7 @@ def group_tickets(
         find_unknown: Of some terms, those no document holds.
         standing: Groups that are known; only what is in none of them is clustered.
         news: Tickets of which a group that is not known must hold one; any unless given.
+        seed: Of the grouping.
 
     Returns:
         Groups with at least three distinct requesters.
@@ -92,11 +96,17 @@ def group_tickets(
     free = [ticket for ticket in believable if ticket.ticket_id not in held]
     fresh: list[Group] = []
     if news is None or news:
-        fresh = [frozenset(cluster.ticket_ids) for cluster in _cluster(free, window.vectors)]
+        fresh = [frozenset(cluster.ticket_ids) for cluster in _cluster(free, window, seed)]
     groups = [*standing, *(group for group in fresh if news is None or group & news)]
     groups = topics.group_by_failed_article(groups, _failed_on(believable, window), requesters)
     holders = _unknown_holders(believable, terms, requesters, find_unknown)
-    groups = topics.merge_by_markers(groups, holders, requesters)
+    usual = background_of(window.vectors).middle
+    groups = topics.merge_by_markers(
+        groups,
+        holders,
+        requesters,
+        lambda left, right: measure_likeness(left, right, window.vectors, usual),
+    )
     language = main_language(ticket.question for ticket in believable)
     kept = [
         group
@@ -125,26 +135,49 @@ def describe_topics(
     ]
 
 
-def measure_likeness(left: Group, right: Group, vectors: Mapping[str, Vectors]) -> float:
-    """Mean cosine between two groups over that within the looser one."""
+def measure_likeness(
+    left: Group, right: Group, vectors: Mapping[str, Vectors], usual: float
+) -> float:
+    """Mean cosine between two groups over that within the looser one.
+
+    Args:
+        left: Ticket ids.
+        right: Ticket ids.
+        vectors: Unit vectors by ticket id.
+        usual: What any two tickets of the corpus have in common, and does not count.
+    """
     parts = [np.stack([vectors[key] for key in sorted(group)]) for group in (left, right)]
-    ratios = likeness_ratios([part.sum(axis=0) for part in parts], [len(p) for p in parts])
+    ratios = likeness_ratios([part.sum(axis=0) for part in parts], [len(p) for p in parts], usual)
     return float(ratios[0, 1]) if np.isfinite(ratios[0, 1]) else 1.0
 
 
-def _cluster(tickets: Sequence[Ticket], vectors: Mapping[str, Vectors]) -> list[Cluster]:
+def _cluster(tickets: Sequence[Ticket], window: Window, seed: int) -> list[Cluster]:
     if not tickets:
         return []
     points = [
         Point(t.ticket_id, requester_of(t), hashlib.sha256(t.question.encode()).hexdigest())
         for t in tickets
     ]
-    everything = np.stack([vectors[key] for key in sorted(vectors)])
+    vectors, answers = window.vectors, window.answers
+    asked = np.stack([vectors[t.ticket_id] for t in tickets])
+    nothing = np.zeros(asked.shape[1], np.float32)
     return cluster_points(
         points,
-        np.stack([vectors[t.ticket_id] for t in tickets]),
-        background=measure_background(everything),
+        asked,
+        answers=np.stack([answers.get(t.ticket_id, nothing) for t in tickets]),
+        background=background_of(vectors),
+        answer_background=background_of(answers),
+        seed=seed,
     )
+
+
+def background_of(found: Mapping[str, Vectors]) -> Background:
+    """How alike any two texts are; copies count once, or a flood would be what is usual."""
+    if not found:
+        return measure_background(np.zeros((0, 1), np.float32))
+    matrix = np.stack([found[key] for key in sorted(found)])
+    leaders = find_near_leaders(matrix, np.arange(len(matrix)))
+    return measure_background(matrix[leaders == np.arange(len(matrix))])
 
 
 def _failed_on(tickets: Sequence[Ticket], window: Window) -> dict[str, str]:

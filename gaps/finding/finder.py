@@ -78,7 +78,7 @@ def find_gaps(
         with database.read() as connection:
             return evidence.read_unknown_terms(connection, terms, Audience.INTERNAL)
 
-    traced = trace_topics(window, known, find_unknown, anew=anew)
+    traced = trace_topics(window, known, find_unknown, anew=anew, seed=settings.seed)
     twins = find_twin_topics(window, library, traced.topics, known.members)
     habits = evidence.measure_habits(retriever, tickets, len(window.served))
     judged = _judge(retriever, library, window, habits, traced.topics, judge_topic)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from gaps import repository
 from gaps.finding import evidence, routing
+from gaps.finding.clustering import SEED
 from gaps.finding.discovery import FoundTopic, nearest_documents
 from gaps.finding.facts import Judgement
 from gaps.finding.tracing import Known, Traced, split_off
@@ -46,6 +47,8 @@ class FinderSettings:
     window_weeks: int = 13
     reopen_growth: float = 2.0
     """A dismissed gap opens again when its topic has grown by this factor."""
+    seed: int = SEED
+    """Of the grouping."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from gaps.keeping.lineage import Group
+from gaps.keeping.lineage import Alike, Group
 
 MARKER_SHARE = 0.4
 MARKER_STRAY_SHARE = 0.25
+MARKER_LIKENESS = 0.3
 """The made-up company's VPN story falls into four groups without this, into two with it."""
 FEWEST_REQUESTERS = 3
 
@@ -63,16 +64,19 @@ def merge_by_markers(
     groups: Sequence[Group],
     holders: Mapping[str, Collection[str]],
     requesters: Mapping[str, str],
+    alike: Alike,
 ) -> list[Group]:
     """Join groups that speak of the same thing no document knows.
 
     A marker is a term without a document that at least 40% of each joined group hold, and that
-    hardly occurs in the other groups. Ungrouped tickets that hold it come along.
+    hardly occurs in the other groups. Groups that are not alike beside it stay apart: an ordinary
+    word that no document happens to hold says nothing. Ungrouped tickets that hold it come along.
 
     Args:
         groups: Disjoint sets of ticket ids.
         holders: Ticket ids that hold each term no document knows.
         requesters: Requester by ticket id.
+        alike: Of two groups: 1 where their members are as alike across as within.
     """
     current = [set(group) for group in groups]
     for term in sorted(holders, key=lambda t: (-len(holders[t]), t)):
@@ -80,6 +84,8 @@ def merge_by_markers(
         marked = [group for group in current if len(group & held) >= MARKER_SHARE * len(group)]
         if not marked:
             continue
+        main = min((frozenset(g) for g in marked), key=lambda group: (-len(group), min(group)))
+        marked = [g for g in marked if g == main or alike(main, frozenset(g)) >= MARKER_LIKENESS]
         inside = sum(len(group & held) for group in marked)
         grouped = sum(len(group & held) for group in current)
         if grouped - inside > MARKER_STRAY_SHARE * grouped:

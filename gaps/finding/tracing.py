@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gaps.discovery.partition import discover
+from gaps.finding.clustering import SEED
 from gaps.finding.discovery import (
     FoundTopic,
     Grouping,
+    background_of,
     believable_tickets,
     describe_topics,
     group_tickets,
@@ -57,7 +59,12 @@ class Traced:
 
 
 def trace_topics(
-    window: Window, known: Known, find_unknown: FindUnknown, *, anew: bool = False
+    window: Window,
+    known: Known,
+    find_unknown: FindUnknown,
+    *,
+    anew: bool = False,
+    seed: int = SEED,
 ) -> Traced:
     """Find out which topics there are.
 
@@ -66,6 +73,7 @@ def trace_topics(
         known: What earlier runs left.
         find_unknown: Of some terms, those no document holds.
         anew: Find all anew, whatever speaks against it.
+        seed: Of the grouping.
     """
     believable = tuple(ticket.ticket_id for ticket in believable_tickets(window))
     fresh = [key for key in believable if key not in known.memberships]
@@ -74,11 +82,12 @@ def trace_topics(
     if reason is None:
         grouping = _add_new(window, known, believable, increment, find_unknown)
     else:
-        grouping = group_tickets(window, find_unknown)
+        grouping = group_tickets(window, find_unknown, seed=seed)
+    usual = background_of(window.vectors).middle
     lineage = trace_lineage(
         keep_apart(grouping.groups, known.corrected.apart, known.members),
         known.members,
-        alike=lambda left, right: measure_likeness(left, right, window.vectors),
+        alike=lambda left, right: measure_likeness(left, right, window.vectors, usual),
         bound=known.corrected.bound,
     )
     topics = describe_topics(lineage.topics, grouping, window)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gaps import repository, signals
+from gaps.finding.answers import answer_of
 from gaps.finding.coverage import Searcher, is_unresolved, measure_coverage, to_coverage
 from gaps.reading.cleaning import clean_ticket
 from gaps.reading.coverage_rows import hash_question, read_answers, write_answers
@@ -25,6 +26,8 @@ class Window:
     tickets: Mapping[str, Ticket]
     """Agents' signals and failed outcomes among them."""
     vectors: Mapping[str, Vectors]
+    answers: Mapping[str, Vectors]
+    """Of what solved a ticket, where that is known."""
     coverage: Mapping[str, Coverage]
     """Of the unresolved tickets."""
     served: tuple[Ticket, ...]
@@ -64,9 +67,13 @@ def read_window(
     unresolved = [ticket for ticket in tickets if is_unresolved(ticket, live)]
     coverage = _read_coverage(database, retriever, unresolved, live, progress)
     vectors = retriever.encode([ticket.question for ticket in tickets])
+    said = {ticket.ticket_id: answer_of(ticket) for ticket in tickets}
+    answered = [key for key, text in said.items() if text]
+    answers = retriever.encode([said[key] for key in answered])
     return Window(
         tickets={ticket.ticket_id: ticket for ticket in tickets},
         vectors={t.ticket_id: v for t, v in zip(tickets, vectors, strict=True)},
+        answers=dict(zip(answered, answers, strict=True)),
         coverage=coverage,
         served=tuple(ticket for ticket in tickets if ticket.ticket_id not in coverage),
     )

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaps.finding import clustering
-from gaps.finding.clustering import Cluster, Point, asymptotic_surprise, cluster_points
+from gaps.finding.clustering import Cluster, Point, cluster_points
+from gaps.finding.communities import asymptotic_surprise
 from kb.ports import Vectors
 
 DIMENSIONS = 48

@@ -11,6 +11,10 @@ def people(*groups: frozenset[str]) -> dict[str, str]:
     return {key: f"r-{key}" for found in groups for key in found}
 
 
+def alike(_left: frozenset[str], _right: frozenset[str]) -> float:
+    return 1.0
+
+
 def test_failures_of_an_article_join_the_group_that_is_about_it() -> None:
     main, stray = group("a", *range(8)), group("x", 1, 2, 3)
     failed = dict.fromkeys([*main, *stray], "guide")
@@ -34,7 +38,7 @@ def test_a_name_no_document_knows_joins_groups_and_strays() -> None:
     one, two, stray = group("a", *range(6)), group("b", *range(5)), group("s", 1)
     other = group("o", *range(6))
     holders = {"corvid": sorted(one | two | stray)}
-    groups = merge_by_markers([one, two, other], holders, people(one, two, stray, other))
+    groups = merge_by_markers([one, two, other], holders, people(one, two, stray, other), alike)
     assert set(groups) == {one | two | stray, other}
 
 
@@ -42,4 +46,11 @@ def test_a_name_spread_over_everything_joins_nothing() -> None:
     groups = [group(name, *range(5)) for name in "abcd"]
     holders = {"thing": ["a0", "a1", "b0", "c0", "c1", "d0", "d1", "b1"]}
     holders["thing"] = [key for key in holders["thing"] if key[0] in "ab"] + ["c0", "d0"]
-    assert set(merge_by_markers(groups, holders, people(*groups))) == set(groups)
+    assert set(merge_by_markers(groups, holders, people(*groups), alike)) == set(groups)
+
+
+def test_an_ordinary_word_no_document_holds_joins_nothing_that_is_unlike() -> None:
+    one, two = group("a", *range(6)), group("b", *range(5))
+    holders = {"number": sorted(one | two)}
+    groups = merge_by_markers([one, two], holders, people(one, two), lambda _one, _two: 0.1)
+    assert set(groups) == {one, two}
