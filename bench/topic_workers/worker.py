@@ -2,9 +2,10 @@
 
     python worker.py SYSTEM FOLDER SEEDS
 
-FOLDER (absolute) holds vectors.npy, texts.json and true_count.json; labels-SEED.npy and a line of JSON with
-each run's seconds and the process' peak memory come out. Imports are not timed; what a system
-compiles at its first run is, so take the median. No hub is reached: vectors are given.
+FOLDER (absolute) holds vectors.npy, texts.json and true_count.json; labels-SYSTEM-SEED.npy and a
+line of JSON with each run's seconds and the process' peak memory come out. Imports are not timed;
+what a system compiles at its first run is, so take the median. No hub is reached: vectors are
+given.
 """
 
 from __future__ import annotations
