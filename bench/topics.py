@@ -1,7 +1,7 @@
 """How good are the topics found, how many topics are found, and how do peers do on the same?
 
     python bench/topics.py --data DIR [--work DIR] [--json FILE] [--plot FILE] [--seeds N]
-                           [--systems NAME,NAME]
+                           [--systems NAME,NAME] [--sets NAME,NAME]
 
 Peers run in their own environment (make bench-topic-peers-install); those that are not installed
 are named and left out.
@@ -51,14 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     data = find_data(options.data, SETS)
     systems = [name for name in options.systems.split(",") if name]
-    wrong = sorted(set(systems) - set(SYSTEMS))
+    wrong = sorted(set(systems) - set(SYSTEMS) | set(options.sets.split(",")) - set(SETS))
     if isinstance(data, str) or wrong:
         print(f"topics: {data if isinstance(data, str) else f'unknown: {wrong}'}", file=sys.stderr)
         return 2
     figures: dict[str, Any] = {"seeds": options.seeds, "sets": {}}
     with tempfile.TemporaryDirectory(prefix="kb-topics-") as temporary:
         work = (options.work or Path(temporary)).resolve()
-        for name in SETS:
+        for name in options.sets.split(","):
             texts = read_texts(data, name)
             folder = _write_inputs(texts, work)
             rows = figures["sets"][name] = {}
@@ -81,6 +81,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="write an SVG here")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each system")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="which, by commas")
+    parser.add_argument("--sets", default=",".join(SETS), help="which, by commas")
     parser.add_argument("--peers", type=Path, default=PEERS, help="python that has the peers")
     return parser.parse_args(arguments)
 

@@ -99,13 +99,15 @@ def _likely_pairs(vectors: Vectors, rows: Places) -> Iterator[tuple[Places, Plac
 
 
 def _sign(vectors: Vectors, rows: Places) -> NDArray[np.uint64]:
-    """On which side of 64 random hyperplanes through the middle of all rows each row lies."""
+    """On which side of 64 random hyperplanes through the origin each row lies.
+
+    Not through the middle of all rows: a flood of near copies would be their middle, and be cut.
+    """
     planes = np.random.default_rng(HYPERPLANE_SEED).normal(size=(vectors.shape[1], BITS))
     planes = planes.astype(np.float32)
-    middle = read_rows(vectors, rows[:BLOCK]).mean(axis=0) @ planes
     signatures = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), BLOCK):
-        side = read_rows(vectors, rows[start : start + BLOCK]) @ planes > middle
+        side = read_rows(vectors, rows[start : start + BLOCK]) @ planes > 0
         signatures[start : start + BLOCK] = np.packbits(side, axis=1).view(np.uint64)[:, 0]
     return signatures
 
