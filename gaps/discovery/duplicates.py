@@ -30,6 +30,7 @@ DIFFERENT_BITS = 14
 """At cosine .97 two signatures differ in 5 of 64 bits on average (Charikar, "Similarity estimation
 techniques from rounding algorithms", STOC 2002), and in more than 14 less than once in 2,000."""
 BLOCK = 20_000
+THINNED = 500
 HYPERPLANE_SEED = 64
 
 
@@ -98,13 +99,15 @@ def _likely_pairs(vectors: Vectors, rows: Places) -> Iterator[tuple[Places, Plac
 
 
 def _sign(vectors: Vectors, rows: Places) -> NDArray[np.uint64]:
-    """On which side of 64 random hyperplanes through the middle of all rows each row lies."""
+    """On which side of 64 random hyperplanes through the origin each row lies.
+
+    Not through the middle of all rows: a flood of near copies would be their middle, and be cut.
+    """
     planes = np.random.default_rng(HYPERPLANE_SEED).normal(size=(vectors.shape[1], BITS))
     planes = planes.astype(np.float32)
-    middle = read_rows(vectors, rows[:BLOCK]).mean(axis=0) @ planes
     signatures = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), BLOCK):
-        side = read_rows(vectors, rows[start : start + BLOCK]) @ planes > middle
+        side = read_rows(vectors, rows[start : start + BLOCK]) @ planes > 0
         signatures[start : start + BLOCK] = np.packbits(side, axis=1).view(np.uint64)[:, 0]
     return signatures
 
@@ -119,3 +122,28 @@ def _keep_near(
         second = read_rows(vectors, rows[right[part]])
         near[part] = np.einsum("ij,ij->i", first, second) >= NEAR_DUPLICATE
     return left[near], right[near]
+
+
+def thin(matrix: Vectors, *, likeness: float, crowd: int, most: int) -> Places:
+    """The first rows of which none has more than a few as alike as that before it.
+
+    Args:
+        matrix: float32 (rows, dimensions), rows of length 1.
+        likeness: Cosine from which rows are alike.
+        crowd: A row is dropped once so many kept ones are alike it.
+        most: Rows to keep.
+    """
+    kept = np.zeros((0, matrix.shape[1]), np.float32)
+    places: list[int] = []
+    for start in range(0, len(matrix), THINNED):
+        block = matrix[start : start + THINNED]
+        alike = (block @ kept.T >= likeness).sum(axis=1)
+        close = np.triu(block @ block.T >= likeness, 1)
+        for row in range(len(block)):
+            if alike[row] < crowd:
+                alike += close[row]
+                places.append(start + row)
+        if len(places) >= most:
+            break
+        kept = matrix[places]
+    return np.asarray(places[:most], np.intp)

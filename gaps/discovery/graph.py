@@ -59,7 +59,10 @@ def nearest_rows(matrix: Vectors, depth: int) -> tuple[NDArray[np.intp], Vectors
 
 
 def cosine_graph(places: NDArray[np.intp], cosines: Vectors) -> csr_array:
-    """Symmetric graph: rows are joined where one is among the other's nearest, by their squared cosine."""
+    """Symmetric: a row is joined with its nearest and with those it is nearest to.
+
+    Weights are squared cosines.
+    """
     directed = _directed(places, np.maximum(np.round(cosines, 5), 1e-3) ** 2)
     graph = directed.maximum(directed.T).tocsr()
     graph.sort_indices()

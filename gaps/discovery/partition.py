@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaps.discovery.assigning import UNASSIGNED, Profiles, assign
-from gaps.discovery.duplicates import Places, find_leaders, find_near_leaders
+from gaps.discovery.duplicates import Places, find_leaders, thin
 from gaps.discovery.rows import read_rows
 from gaps.discovery.search import find_topics
 from kb.errors import InvalidInputError
@@ -26,6 +26,15 @@ Labels = NDArray[np.int32]
 SEED = 20_261_121
 SAMPLE = 10_000
 """Topics are found in at most so many distinct texts."""
+DRAWN = 2
+"""Times as many are drawn, because of texts that are alike only one is kept."""
+ALIKE = 0.80
+"""Cosine from which a text adds little to a sample: frequent topics would fill it."""
+CROWD = 3
+"""Alike texts that are kept; one alone would lose topics whose texts are all alike.
+
+Compared on training parts with samples of 3,000 to 5,000: against no thinning NMI rose by .4 to 1.6
+and ARI by 3 to 6 points; keeping one lost 9 points of ACC on BANKING77."""
 FEWEST_TICKETS = 3
 """Fewer tickets are no topic."""
 REPRESENTATIVES = 5
@@ -165,21 +174,18 @@ def _look_through(texts: _Texts, among: Places, seed: int) -> _Topics:
 
 
 def _draw(texts: _Texts, among: Places, seed: int) -> Places:
-    """At most SAMPLE texts, chosen by their hash alone, without near duplicates."""
-    drawn = among
-    if len(among) > SAMPLE:
-        keys = [
-            hashlib.blake2b(f"{seed}:{texts.hashes[place]}".encode(), digest_size=8).digest()
-            for place in among.tolist()
-        ]
-        first = np.argsort(np.asarray(keys, "S8"), kind="stable")[:SAMPLE]
-        drawn = np.sort(among[first])
+    """At most SAMPLE usable texts, chosen by their hash alone; of alike ones the first drawn."""
+    if len(among) <= SAMPLE:
+        return among[texts.read(among).any(axis=1)]
+    keys = [
+        hashlib.blake2b(f"{seed}:{texts.hashes[place]}".encode(), digest_size=8).digest()
+        for place in among.tolist()
+    ]
+    drawn = among[np.argsort(np.asarray(keys, "S8"), kind="stable")[: DRAWN * SAMPLE]]
     matrix = texts.read(drawn)
-    usable = np.nonzero(matrix.any(axis=1))[0]
-    if len(among) > SAMPLE:
-        leaders = find_near_leaders(matrix, usable)
-        usable = usable[leaders == np.arange(len(usable))]
-    return drawn[usable]
+    usable = matrix.any(axis=1)
+    kept = thin(matrix[usable], likeness=ALIKE, crowd=CROWD, most=SAMPLE)
+    return np.sort(drawn[usable][kept])
 
 
 def _by_centrality(labels: Labels, own: Vectors, sample: Places) -> list[Places]:
