@@ -23,8 +23,8 @@ from kb.ports import Vectors
 FEWEST_TICKETS = 3
 """Fewer say nothing of a topic's tickets on average."""
 STRAY_SHARE = 0.7
-"""A ticket that reaches less of its topic's median closeness does not count. Topics of CLINC150 with
-1,200 texts out of scope: 68% of the texts out of scope go, and 4% of the others."""
+"""A ticket that reaches less of its topic's median closeness does not count. In topics of CLINC150
+with 1,200 texts out of scope 68% of these go, and 4% of the others."""
 DIFFUSE_SHARE = 0.7
 """Below this share of the median topic's cohesion tickets are together for want of anything better.
 In the same world three of four topics of texts out of scope lie below .6, nine of ten others above
@@ -218,7 +218,7 @@ def _speak_for(values: Mapping[str, float], document: str, rival: str) -> str:
 
 
 def _speak_against(key: str, values: Mapping[str, float], document: str, rival: str) -> str:
-    if key in ("exclusivity", "first") and values["exclusivity"] < 0:
+    if key == "exclusivity" and values["exclusivity"] < 0:
         return (
             f"its best article, {document}, belongs rather to the topic {rival} "
             f"(nearer to it by {-values['exclusivity']:.2f})"

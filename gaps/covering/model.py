@@ -1,6 +1,6 @@
 """What a topic looks like to the probability that no article answers it; pure but for reading.
 
-A logistic regression over `features.FEATURES`, shipped as readable numbers, with a band inside
+A logistic regression over a few features, shipped as readable numbers, with a band inside
 which it says *review* instead of guessing. Where it was fitted, and what it measured there, stands
 in the file itself; `bench/coverage.py` writes it.
 """
@@ -19,12 +19,11 @@ FEATURES: Mapping[str, str] = {
     "exclusivity": "its best article is nearer to another topic",
     "belonging": "the articles nearest to its tickets have nearer tickets elsewhere",
     "home_share": "few of its tickets are as near to their article as articles' own topics are",
-    "first": "another topic comes before it at its best article",
     "sole": "another topic has the same best article",
-    "contrast": "no article stands out from the others",
 }
 """Names, and what is wrong where one speaks against coverage. More of each never raises the
-probability of a gap."""
+probability of a gap. How near an article is (`score`), its margin and the size of a topic are not
+among them: they add nothing, or hold only for the sets they are fitted on (bench/README.md)."""
 FARTHEST = 4.0
 """Standard deviations at which a feature stops counting, so that no odd topic is certain."""
 SHIPPED = Path(__file__).parent / "topic_coverage.json"
