@@ -21,9 +21,9 @@ Ranked = Sequence[tuple[str, float]]
 """A ticket's documents with their cosine, as `gaps.types.Coverage.best_documents` holds them."""
 
 HOME_SHARE = 0.5
-"""An article's home are its nearest tickets, half as many as the median topic has: alone an AUROC of
-.92 on BANKING77 and .95 on CLINC150 (three phrases). Half of each topic's own size gave .86 and .94,
-and measured the topics' sizes with it, which are equal in those sets and nowhere else."""
+"""An article's home are its nearest tickets, half as many as the median topic has: alone an AUROC
+of .92 on BANKING77 and .95 on CLINC150 (three phrases). Half of each topic's own size gave .86 and
+.94, and measured the topics' sizes with it, which are equal in those sets and nowhere else."""
 FEWEST_AT_HOME = 3
 
 

@@ -55,7 +55,7 @@ class TopicCoverage:
     strays: tuple[str, ...]
     """Tickets so far from the topic's others that they did not count."""
     reasons: tuple[str, ...]
-    """In plain words, what weighs most first."""
+    """In plain words: what leaves it to review, its best article, then what weighs most."""
 
 
 def judge_topics(
@@ -200,12 +200,12 @@ def _explain(
         return []
     if verdict is Verdict.COVERED:
         return [_speak_for(values, document, rival)]
+    # The article's name first: who reads it can look there.
     against = sorted(
         ((added, key) for key, added in calibration.contributions(values).items() if added > 0),
-        key=lambda pair: (-pair[0], pair[1]),
+        key=lambda pair: (pair[1] != "exclusivity", -pair[0], pair[1]),
     )
-    words = [_speak_against(key, values, document, rival) for _, key in against[:DOUBTS]]
-    return list(dict.fromkeys(words))
+    return [_speak_against(key, values, document, rival) for _, key in against[:DOUBTS]]
 
 
 def _speak_for(values: Mapping[str, float], document: str, rival: str) -> str:
