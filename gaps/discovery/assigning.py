@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gaps.discovery.graph import unit_rows
+from gaps.discovery.rows import read_rows, unit_rows
 from kb.ports import Vectors
 
 Labels = NDArray[np.int32]
@@ -96,9 +96,9 @@ def assign(
     turned = np.ascontiguousarray(np.asarray(centroids, np.float32).T)
     for start in range(0, count, BLOCK):
         part = slice(start, start + BLOCK)
-        block = vectors[part] if rows is None else vectors[rows[part]]
-        alike = np.asarray(block, np.float32) @ turned
+        alike = read_rows(vectors, part if rows is None else rows[part]) @ turned
         nearest = alike.argmax(axis=1)
-        cosines[part] = alike[np.arange(len(alike)), nearest]
-        labels[part] = np.where(cosines[part] >= thresholds[nearest], nearest, UNASSIGNED)
+        own = alike[np.arange(len(alike)), nearest]
+        near = (own >= thresholds[nearest]) & (own > 0)
+        labels[part], cosines[part] = np.where(near, nearest, UNASSIGNED), own
     return labels, cosines

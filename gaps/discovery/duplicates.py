@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from gaps.discovery.rows import read_rows
 from kb.ports import Vectors
 
 Places = NDArray[np.intp]
@@ -76,7 +77,7 @@ def find_near_leaders(vectors: Vectors, rows: Places) -> Places:
 
 
 def _every_pair(vectors: Vectors, rows: Places) -> Iterator[tuple[Places, Places]]:
-    matrix = np.asarray(vectors[rows], np.float32)
+    matrix = read_rows(vectors, rows)
     for start in range(0, len(rows), PAIRED // 10):
         near = matrix[start : start + PAIRED // 10] @ matrix[start:].T >= NEAR_DUPLICATE
         left, right = np.nonzero(np.triu(near, 1))
@@ -100,10 +101,10 @@ def _sign(vectors: Vectors, rows: Places) -> NDArray[np.uint64]:
     """On which side of 64 random hyperplanes through the middle of all rows each row lies."""
     planes = np.random.default_rng(HYPERPLANE_SEED).normal(size=(vectors.shape[1], BITS))
     planes = planes.astype(np.float32)
-    middle = np.asarray(vectors[rows[:BLOCK]], np.float32).mean(axis=0) @ planes
+    middle = read_rows(vectors, rows[:BLOCK]).mean(axis=0) @ planes
     signatures = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), BLOCK):
-        side = np.asarray(vectors[rows[start : start + BLOCK]], np.float32) @ planes > middle
+        side = read_rows(vectors, rows[start : start + BLOCK]) @ planes > middle
         signatures[start : start + BLOCK] = np.packbits(side, axis=1).view(np.uint64)[:, 0]
     return signatures
 
@@ -114,7 +115,7 @@ def _keep_near(
     near = np.zeros(len(left), bool)
     for start in range(0, len(left), BLOCK):
         part = slice(start, start + BLOCK)
-        first = np.asarray(vectors[rows[left[part]]], np.float32)
-        second = np.asarray(vectors[rows[right[part]]], np.float32)
+        first = read_rows(vectors, rows[left[part]])
+        second = read_rows(vectors, rows[right[part]])
         near[part] = np.einsum("ij,ij->i", first, second) >= NEAR_DUPLICATE
     return left[near], right[near]

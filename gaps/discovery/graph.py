@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array
 from sklearn.decomposition import PCA
 
+from gaps.discovery.rows import unit_rows
 from kb.ports import Vectors
 
-COMPONENTS = 64
+COMPONENTS = 96
+"""64, 96 and 128, with cosines and squared cosines, were compared on training parts only: BANKING77
+(3,080 texts; ACC 65.8, 67.2, 66.3 and 65.0, 67.3, 66.0) and CLINC150 (4,500 texts, 64 and 96: 74.4,
+75.1 and 75.3, 78.5)."""
 BLOCK = 1_000
 STEPS = 100_000
 """Of a cosine: rows closer than 1e-5 are told apart by their place, because the last bits of a
@@ -17,7 +21,7 @@ product depend on how the blocks were cut."""
 
 
 def reduce_dimensions(matrix: Vectors) -> Vectors:
-    """The first 64 principal components, rows scaled to length 1 again.
+    """The first 96 principal components, rows scaled to length 1 again.
 
     Too few rows for components to mean anything are returned as they are.
     """
@@ -55,9 +59,11 @@ def nearest_rows(matrix: Vectors, depth: int) -> tuple[NDArray[np.intp], Vectors
 
 
 def cosine_graph(places: NDArray[np.intp], cosines: Vectors) -> csr_array:
-    """Symmetric graph: rows are joined where one is among the other's nearest, by their cosine."""
-    directed = _directed(places, np.round(cosines, 5))
-    directed.data = np.maximum(directed.data, 1e-5)
+    """Symmetric: a row is joined with its nearest and with those it is nearest to.
+
+    Weights are squared cosines.
+    """
+    directed = _directed(places, np.maximum(np.round(cosines, 5), 1e-3) ** 2)
     graph = directed.maximum(directed.T).tocsr()
     graph.sort_indices()
     return graph
@@ -66,12 +72,15 @@ def cosine_graph(places: NDArray[np.intp], cosines: Vectors) -> csr_array:
 def shared_graph(places: NDArray[np.intp]) -> csr_array:
     """As the cosine graph, weighted by the share of nearest rows that two rows have in common.
 
+    A row counts among its own nearest.
+
     Jarvis and Patrick, "Clustering using a similarity measure based on shared near neighbors"
     (IEEE Transactions on Computers, 1973).
     """
     directed = _directed(places, np.ones(places.shape, np.float32))
     joined = directed.maximum(directed.T)
-    graph = (directed @ directed.T).multiply(joined) / max(places.shape[1], 1)
+    own = directed + eye_array(len(places))
+    graph = (own @ own.T).multiply(joined).tocsr() / max(places.shape[1], 1)
     # A pair that shares nobody is still joined, if hardly.
     graph = (graph + joined * 1e-3).tocsr()
     graph.sort_indices()
@@ -82,9 +91,3 @@ def _directed(places: NDArray[np.intp], weights: Vectors) -> csr_array:
     count, depth = places.shape
     starts = np.arange(count + 1) * depth
     return csr_array((weights.ravel().astype(float), places.ravel(), starts), shape=(count, count))
-
-
-def unit_rows(matrix: Vectors) -> Vectors:
-    """Rows scaled to length 1; zero rows stay zero."""
-    lengths = np.linalg.norm(matrix, axis=-1, keepdims=True)
-    return np.asarray(matrix / np.where(lengths > 0, lengths, 1.0), np.float32)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from gaps.discovery.assigning import UNASSIGNED, Profiles, assign
 from gaps.discovery.duplicates import Places, find_leaders, find_near_leaders
-from gaps.discovery.search import Found, find_topics
+from gaps.discovery.rows import read_rows
+from gaps.discovery.search import find_topics
 from kb.errors import InvalidInputError
 from kb.ports import Vectors
 
@@ -72,7 +73,7 @@ class _Texts:
     hashes: Sequence[str]
 
     def read(self, places: Places) -> Vectors:
-        return np.asarray(self.vectors[self.tickets[places]], np.float32)
+        return read_rows(self.vectors, self.tickets[places])
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +151,17 @@ def _look_through(texts: _Texts, among: Places, seed: int) -> _Topics:
     sample = _draw(texts, among, seed)
     matrix = texts.read(sample)
     found = find_topics(matrix, seed=seed)
+    profiles = found.profiles
+    own = np.einsum("ij,ij->i", matrix, profiles.centroids[found.labels])
     labels = np.full(len(texts.tickets), UNASSIGNED, np.int32)
     labels[sample] = found.labels
+    if len(among) > SAMPLE:
+        # What was drawn is let go as what was not.
+        labels[sample[own < profiles.thresholds[found.labels]]] = UNASSIGNED
     rest = np.setdiff1d(among, sample, assume_unique=True)
-    profiles = found.profiles
     joined, _ = assign(texts.vectors, profiles.centroids, profiles.thresholds, texts.tickets[rest])
     labels[rest] = joined
-    return _Topics(labels, found.parents, profiles, _by_centrality(found, matrix, sample))
+    return _Topics(labels, found.parents, profiles, _by_centrality(found.labels, own, sample))
 
 
 def _draw(texts: _Texts, among: Places, seed: int) -> Places:
@@ -170,17 +175,21 @@ def _draw(texts: _Texts, among: Places, seed: int) -> Places:
         first = np.argsort(np.asarray(keys, "S8"), kind="stable")[:SAMPLE]
         drawn = np.sort(among[first])
     matrix = texts.read(drawn)
-    usable = np.nonzero(np.isfinite(matrix).all(axis=1) & matrix.any(axis=1))[0]
+    usable = np.nonzero(matrix.any(axis=1))[0]
     if len(among) > SAMPLE:
         leaders = find_near_leaders(matrix, usable)
         usable = usable[leaders == np.arange(len(usable))]
     return drawn[usable]
 
 
-def _by_centrality(found: Found, matrix: Vectors, sample: Places) -> list[Places]:
-    own = np.einsum("ij,ij->i", matrix, found.profiles.centroids[found.labels])
-    order = np.lexsort((sample, -np.round(own, 5), found.labels))
-    starts = np.searchsorted(found.labels[order], np.arange(len(found.parents)))
+def _by_centrality(labels: Labels, own: Vectors, sample: Places) -> list[Places]:
+    """The most central texts of each topic.
+
+    Args:
+        own: Cosine of each text of the sample with its topic's centroid.
+    """
+    order = np.lexsort((sample, -np.round(own, 5), labels))
+    starts = np.searchsorted(labels[order], np.arange(int(labels.max(initial=-1)) + 1))
     return [sample[part][:REPRESENTATIVES] for part in np.split(order, starts[1:])]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,11 @@ from kb.ports import Vectors
 Labels = NDArray[np.int32]
 
 FINE_NEIGHBOURS = 15
-COARSE_NEIGHBOURS = 10
+FINE_SAMPLE = 4_500
+"""Fifteen neighbours up to so many rows, then growing with the root of their number: with a fixed
+depth surprise cuts large samples ever finer (10,000 texts of BANKING77's training part: 191 topics
+for 77 and ACC 49 with 15 neighbours, 119 and 62 with 23; of CLINC150's: 166 for 150 and 82, 132 and
+79). With a depth in proportion to the sample many small topics would be lost instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +46,15 @@ def find_topics(matrix: Vectors, *, seed: int) -> Found:
         return Found(labels, labels.copy(), measure_topics(matrix, labels, len(matrix)))
     places, cosines = nearest_rows(reduce_dimensions(matrix), count_neighbours(len(matrix)))
     labels = find_fine(cosine_graph(places, cosines), seed=seed)
-    coarse = find_coarse(shared_graph(places[:, :COARSE_NEIGHBOURS]), seed=seed)
+    coarse = find_coarse(shared_graph(places), seed=seed)
     parents = choose_parents(labels, coarse)
     return Found(labels, parents, measure_topics(matrix, labels, len(parents)))
 
 
 def count_neighbours(count: int) -> int:
     """How many nearest rows a row is joined with in a sample of `count`."""
-    return min(FINE_NEIGHBOURS, max(2, count // 4), count - 1)
+    wanted = round(FINE_NEIGHBOURS * math.sqrt(max(1.0, count / FINE_SAMPLE)))
+    return min(wanted, max(2, count // 4), count - 1)
 
 
 def choose_parents(fine: Labels, coarse: Labels) -> Labels:
