@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,6 @@ def test_a_looser_promise_leaves_less_to_review():
 
 
 def test_other_evidence_multiplies_with_the_likelihood_ratio():
-    calibration = make_calibration()
-    assert calibration.likelihood_ratio(calibration.prior) == pytest.approx(1.0)
-    assert calibration.likelihood_ratio(0.8) == pytest.approx(4.0)
+    calibration = replace(make_calibration(), prior=0.2)
+    assert calibration.likelihood_ratio(0.2) == pytest.approx(1.0)
+    assert calibration.likelihood_ratio(0.8) == pytest.approx(16.0)
