@@ -96,6 +96,11 @@ class Ticket:
         return self.reopened or self.escalated or self.helpful is False
 
 
+Answer = tuple[float, tuple[tuple[str, float], ...]]
+"""What the knowledge base says to a question: the probability that it is answered, and the first
+documents with their best cosine."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """How sure we are that the knowledge base answered a ticket."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from gaps.reading.coverage_rows import Answer
-from gaps.types import Coverage, Ticket
+from gaps.types import Answer, Coverage, Ticket
 from kb.ports import Vectors
 from kb.types import Audience, SearchRequest, SearchResponse
 

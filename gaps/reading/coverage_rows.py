@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, delete, insert, select
 
 from gaps.tables import coverages
+from gaps.types import Answer
 from kb.vectors import hash_text
 
 BATCH = 500
-Answer = tuple[float, tuple[tuple[str, float], ...]]
-"""Probability that it is answered, and the first documents with their best cosine."""
 
 
 def hash_question(question: str, audience: str) -> str:
