@@ -23,6 +23,7 @@ from gaps.finding.language import main_language
 from gaps.finding.likeness import Background, likeness_ratios, measure_background
 from gaps.finding.window import Window
 from gaps.keeping.lineage import Group
+from gaps.keeping.rows import FINE
 from gaps.ranking.voices import requester_of
 from gaps.types import Coverage, Ticket, Topic
 from kb.ports import Vectors
@@ -43,6 +44,7 @@ class FoundTopic:
     """Most central first."""
     served: tuple[Ticket, ...]
     unknown_terms: Mapping[str, tuple[str, ...]]
+    level: str = FINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ def find_gaps(
             rows.read_memberships(connection, [ticket.ticket_id for ticket in tickets]),
             sum_up(read_corrections(connection)),
         )
+        pairs = rows.read_topics(connection, level=rows.PAIR)
     window = read_window(database, retriever, tickets, set(library.documents), progress)
 
     def find_unknown(terms: set[str]) -> set[str]:
@@ -79,7 +80,9 @@ def find_gaps(
             return evidence.read_unknown_terms(connection, terms, Audience.INTERNAL)
 
     traced = trace_topics(window, known, find_unknown, anew=anew, seed=settings.seed)
-    twins = find_twin_topics(window, library, traced.topics, known.members)
+    twins = find_twin_topics(
+        window, library, traced.topics, {s.topic.topic_id: s.topic.ticket_ids for s in pairs}
+    )
     habits = evidence.measure_habits(retriever, tickets, len(window.served))
     judged = _judge(retriever, library, window, habits, traced.topics, judge_topic)
     judged += _judge(retriever, library, window, habits, twins, judge_duplicate)

@@ -142,7 +142,8 @@ class Run:
                 replace(topic.topic, title=title), centroid, recipe,
                 old.created_at if old is not None else self.now, self.now,
                 parent_id=old.parent_id if old is not None else None,
-                radius=round(radius, 5), place=old.place if old is not None else None,
+                place=old.place if old is not None else None,
+                level=topic.level, radius=round(radius, 5),
             )  # fmt: skip
             found.append((stored, closeness))
         write_topics(

@@ -88,6 +88,7 @@ def trace_topics(
         keep_apart(grouping.groups, known.corrected.apart, known.members),
         known.members,
         alike=lambda left, right: measure_likeness(left, right, window.vectors, usual),
+        seen=window.tickets,
         bound=known.corrected.bound,
     )
     topics = describe_topics(lineage.topics, grouping, window)

@@ -19,6 +19,7 @@ from gaps.finding.evidence import Library, find_twins
 from gaps.finding.facts import Twins
 from gaps.finding.window import Window
 from gaps.keeping.lineage import trace_lineage
+from gaps.keeping.rows import PAIR
 from gaps.ranking.voices import requester_of
 from gaps.types import Ticket, Topic
 
@@ -97,4 +98,4 @@ def _describe(
     [names] = naming.distinguishing_terms([ids], terms, requesters)
     central = tuple(window.tickets[key] for key in cluster.ticket_ids)
     topic = Topic(topic_id, naming.choose_title(central, names), names, cluster.ticket_ids)
-    return FoundTopic(topic, replace(cluster), central, (), {})
+    return FoundTopic(topic, replace(cluster), central, (), {}, level=PAIR)

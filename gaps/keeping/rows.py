@@ -17,7 +17,7 @@ from gaps.types import Topic
 from kb.errors import NotFoundError
 from kb.ports import Vectors
 
-FINE, COARSE = "fine", "coarse"
+FINE, COARSE, PAIR = "fine", "coarse", "pair"
 BATCH = 500
 
 
@@ -31,7 +31,8 @@ class StoredTopic:
     created_at: datetime
     updated_at: datetime
     level: str = FINE
-    """"fine": what gaps are about; "coarse": an area that holds fine topics."""
+    """"fine": what gaps are about; "coarse": an area that holds fine topics; "pair": what two
+    articles are given for that say the same."""
     parent_id: str | None = None
     """The area of a fine topic."""
     merged_into: str | None = None
