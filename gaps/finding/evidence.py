@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select
 
+from gaps.finding.answers import answered_by_hand
 from gaps.finding.coverage import (
     Searcher,
-    is_solved,
     measure_coverage,
     ranked_documents,
     search_documents,
@@ -141,6 +141,7 @@ def gather_facts(
     coverage: Mapping[str, Coverage],
     served: Sequence[Ticket],
     unknown_terms: Mapping[str, tuple[str, ...]],
+    answers: Mapping[str, Vectors],
     habits: Habits,
 ) -> TopicFacts:
     """Ask the retriever about a topic's most central tickets.
@@ -152,17 +153,20 @@ def gather_facts(
         coverage: By ticket id, at least of the topic's tickets.
         served: Tickets as near to the topic that an article answered.
         unknown_terms: Ticket ids by term.
+        answers: Vectors of what solved the tickets, by ticket id.
         habits: Of the whole window's agents.
     """
     trusted = _ask_trusted(retriever, tickets, library)
     encoded = _encode_resolutions(retriever, tickets)
-    answers = _ask_resolutions(retriever, tickets, encoded)
+    said = _ask_resolutions(retriever, tickets, encoded)
+    by_hand = [t for t in tickets if answered_by_hand(t, coverage[t.ticket_id])]
+    alike = [answers[t.ticket_id] for t in by_hand if t.ticket_id in answers]
     found = tuple(
         TicketFacts(
             ticket,
             coverage[ticket.ticket_id],
             trusted.get(ticket.ticket_id),
-            answers.get(ticket.ticket_id),
+            said.get(ticket.ticket_id),
         )
         for ticket in tickets
     )
@@ -174,7 +178,7 @@ def gather_facts(
         disputes=library.disputes,
         twins=find_twins(library, linked),
         unknown_terms=dict(unknown_terms),
-        agreement=habits.agreement_of(list(encoded.values())),
+        agreement=habits.agreement_of(alike[:ASKED_PER_TOPIC]),
         link_rate=habits.link_rate,
     )
 
@@ -212,12 +216,12 @@ def _ask_resolutions(
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What is usual among all solved tickets of a window, to set one topic against."""
+    """What is usual among all answered tickets of a window, to set one topic against."""
 
     link_rate: float
     """Share that an article answered."""
     middle: float
-    """Median cosine between two resolutions."""
+    """Median cosine between two answers."""
     spread: float
     """Median minus 16th percentile."""
 
@@ -233,18 +237,19 @@ class Habits:
         return max(agreement, CLEAR_AGREEMENT) if likeness >= CLEARLY_ALIKE else agreement
 
 
-def measure_habits(retriever: Searcher, tickets: Sequence[Ticket], served_count: int) -> Habits:
-    """Read off a sample of the resolutions, drawn by ticket id.
+def measure_habits(
+    answers: Mapping[str, Vectors], answered_count: int, helped_count: int
+) -> Habits:
+    """Read off a sample of the answers, drawn by ticket id.
 
     Args:
-        retriever: Encodes.
-        tickets: All of the window.
-        served_count: How many of them an article answered.
+        answers: Vectors of what solved the window's tickets, by ticket id.
+        answered_count: Tickets that somebody or an article answered.
+        helped_count: How many of them an article answered.
     """
-    solved = [ticket for ticket in tickets if (ticket.resolution or "").strip()]
-    sample = sorted(solved, key=lambda t: hashlib.sha256(t.ticket_id.encode()).digest())
-    encoded = retriever.encode([t.resolution or "" for t in sample[:SAMPLED_RESOLUTIONS]])
-    rate = served_count / max(1, sum(is_solved(ticket) for ticket in tickets))
+    sample = sorted(answers, key=lambda key: hashlib.sha256(key.encode()).digest())
+    encoded = [answers[key] for key in sample[:SAMPLED_RESOLUTIONS]]
+    rate = helped_count / max(1, answered_count)
     if len(encoded) < FEWEST_SAMPLED:
         return Habits(rate, 0.0, 0.0)
     low, middle = np.quantile(_pairs(np.stack(encoded)), [0.16, 0.5])

@@ -74,10 +74,10 @@ class TopicFacts:
     unknown_terms: Mapping[str, tuple[str, ...]] | None = None
     """Ticket ids that hold each of the topic's terms no readable document holds."""
     agreement: float | None = None
-    """Mean cosine between the resolutions, in spreads above that of any two resolutions; None
-    with too few of them."""
+    """Mean cosine between the answers given by hand, in spreads above that of any two answers;
+    None with too few of them."""
     link_rate: float = 0.0
-    """Share of all solved tickets of the window that an article answered."""
+    """Share of all answered tickets of the window that an article answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ class Judgement:
     reasons: tuple[Reason, ...]
     document_ids: tuple[str, ...]
     """The document to change first, then those it rests on."""
+    ticket_ids: tuple[str, ...] | None = None
+    """The tickets it is about; None for all of the topic's."""
 
 
 def posterior_share(count: float, total: float) -> float:

@@ -15,10 +15,9 @@ CLUSTER_SPREADS = 3.0
 CLEARLY_ALIKE = 0.5
 MOST_ASKED_OF_MEMBERS, MOST_ASKED_OF_CLUSTERS = 0.4, 0.45
 """A member lies two, a cluster three spreads (median minus 16th percentile) above the median pair,
-at most at 0.4 and 0.45. On the made-up company's tickets this keeps 9 in 10 of the tickets of the planted
-topics and lets 2 in 3 of the others go (see docs/decisions on topics). On real tickets
-(bench/README.md) 0.5 and 0.5 let a third of the hidden
-articles go that these keep."""
+at most at 0.4 and 0.45. On the made-up company's tickets this keeps 9 in 10 of the tickets of the
+planted topics and lets 2 in 3 of the others go (see docs/decisions on topics). On real tickets
+(bench/README.md) 0.5 and 0.5 let a third of the hidden articles go that these keep."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 
-from gaps.finding.coverage import is_solved
-from gaps.finding.facts import Judgement, TopicFacts, ids_of
+from gaps.finding.answers import answered_by_hand, helped_by_article
+from gaps.finding.facts import FEWEST, Judgement, TicketFacts, TopicFacts, ids_of
 from gaps.types import GapKind, Reason
 
 UNKNOWN_WEIGHT = 0.8
@@ -19,36 +20,56 @@ STRAY_LINK_RATE = 0.05
 LINK_CONCENTRATION = 2.0
 
 
-def judge_missing(facts: TopicFacts) -> Judgement | None:
+def judge_missing(facts: TopicFacts) -> Judgement:
     """Nobody was helped by an article, and what the topic names or needs stands nowhere.
 
-    Odds against the mean coverage (lowered by the share that names what no document knows), times
-    how much likelier the topic's links are without an article than with one. Halved where the
-    resolutions do not agree: then it is no one thing that could be written down.
+    About the tickets that were answered by hand, and those nobody answered that are as near: what
+    an article answered shows that it is there. Odds against their mean coverage (lowered by the
+    share that names what no document knows), times how much likelier the topic's links are without
+    an article than with one. Halved where the answers do not agree: then it is no one thing that
+    could be written down.
     """
-    total = len(facts.tickets)
-    coverage = sum(found.coverage.probability for found in facts.tickets) / total
-    term, holders = _leading_unknown(facts)
+    about = _without_article(facts.tickets)
+    if len(about) < FEWEST:
+        return Judgement(GapKind.MISSING, 0.0, (), (), ())
+    total = len(about)
+    coverage = sum(found.coverage.probability for found in about) / total
+    term, holders = _leading_unknown(facts, ids_of(about))
     known = coverage * (1 - UNKNOWN_WEIGHT * len(holders) / total)
     odds = (1 - known) / max(known, 0.01) * _link_likelihood(facts)
     probability = odds / (1 + odds) * _agreement_factor(facts.agreement)
+    helped = len(facts.served) + sum(helped_by_article(found.coverage) for found in facts.tickets)
     reasons = [
         Reason(
             "not_covered",
             f"the knowledge base answers these with a mean probability of {coverage:.2f}; "
-            f"an article helped with {len(facts.served)} tickets like them "
-            f"(with {facts.link_rate:.0%} of all solved ones)",
-            ids_of(facts.tickets),
+            f"an article helped with {helped} tickets like them "
+            f"(with {facts.link_rate:.0%} of all answered ones)",
+            ids_of(about),
         )
     ]
     if holders:
         text = f"“{term}” is named in {len(holders)} of {total} tickets and in no document"
         reasons.append(Reason("unknown_term", text, holders))
-    failed = [found for found in facts.tickets if found.coverage.failed]
+    failed = [found for found in about if found.coverage.failed]
     if failed:
         text = f"an article was linked in {len(failed)} tickets and did not help"
         reasons.append(Reason("nearest_article_failed", text, ids_of(failed)))
-    return Judgement(GapKind.MISSING, probability, tuple(reasons), ())
+    return Judgement(GapKind.MISSING, probability, tuple(reasons), (), ids_of(about))
+
+
+def _without_article(tickets: Sequence[TicketFacts]) -> list[TicketFacts]:
+    """Tickets answered by hand, and waiting ones nearer to the topic's centre than half of them.
+
+    Where hardly any was answered, all that no article helped.
+    """
+    unhelped = [found for found in tickets if not helped_by_article(found.coverage)]
+    places = [n for n, f in enumerate(unhelped) if answered_by_hand(f.ticket, f.coverage)]
+    if len(places) < FEWEST:
+        return unhelped
+    near = places[len(places) // 2]
+    by_hand = set(places)
+    return [found for n, found in enumerate(unhelped) if n in by_hand or n < near]
 
 
 def _agreement_factor(agreement: float | None) -> float:
@@ -65,14 +86,8 @@ def _link_likelihood(facts: TopicFacts) -> float:
     Where agents link articles to half of what they solve, a topic of twenty solved tickets
     without a link has no article; where they hardly ever link, it tells next to nothing.
     """
-    # Linked and never complained of: answered, though in many help centres nobody says so.
-    waiting = [
-        found
-        for found in facts.tickets
-        if not is_solved(found.ticket) and found.coverage.linked_live and not found.coverage.failed
-    ]
-    served = len(facts.served) + len(waiting)
-    solved = served + sum(is_solved(found.ticket) for found in facts.tickets)
+    served = len(facts.served) + sum(helped_by_article(f.coverage) for f in facts.tickets)
+    solved = served + sum(answered_by_hand(f.ticket, f.coverage) for f in facts.tickets)
     rate = min(max(facts.link_rate, STRAY_LINK_RATE), 1 - STRAY_LINK_RATE)
     with_article = _log_beta_binomial(served, solved, rate)
     without = _log_beta_binomial(served, solved, STRAY_LINK_RATE)
@@ -89,7 +104,8 @@ def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
-def _leading_unknown(facts: TopicFacts) -> tuple[str, tuple[str, ...]]:
-    unknown = facts.unknown_terms or {}
+def _leading_unknown(facts: TopicFacts, about: Collection[str]) -> tuple[str, tuple[str, ...]]:
+    named = facts.unknown_terms or {}
+    unknown = {term: tuple(key for key in ids if key in about) for term, ids in named.items()}
     term = max(unknown, key=lambda key: (len(unknown[key]), key), default="")
     return term, unknown.get(term, ())

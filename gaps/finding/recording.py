@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gaps import repository
-from gaps.finding import evidence, priority, routing
+from gaps.finding import priority, routing
 from gaps.finding.clustering import SEED
 from gaps.finding.discovery import FoundTopic, Window, nearest_documents, requester_of
+from gaps.finding.evidence import Library
 from gaps.finding.facts import Judgement
 from gaps.repository import StoredGap
 from gaps.types import Gap, GapStatus, Ticket
@@ -75,7 +76,7 @@ class Run:
         self,
         connection: Connection,
         window: Window,
-        library: evidence.Library,
+        library: Library,
         found: list[FoundTopic],
         judged: list[tuple[FoundTopic, Judgement]],
         recipe: str,
@@ -127,10 +128,12 @@ class Run:
         topic: FoundTopic,
         judgement: Judgement,
         window: Window,
-        library: evidence.Library,
+        library: Library,
         stored: StoredGap | None,
     ) -> Gap:
-        audience, tickets = routing.choose_audience(topic.tickets)
+        about = judgement.ticket_ids
+        evidence = [t for t in topic.tickets if about is None or t.ticket_id in about]
+        audience, tickets = routing.choose_audience(evidence)
         weekly = priority.requesters_weekly(tickets, self.start, self.end)
         impact = priority.impact_per_week(judgement.kind, judgement.probability, weekly)
         seen = [ticket.created_at for ticket in tickets]
