@@ -10,14 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select
 
-from gaps.finding.answers import answered_by_hand
+from gaps.finding.answers import answered_by_hand, helped_by_article
 from gaps.finding.coverage import (
     Searcher,
     measure_coverage,
     ranked_documents,
     search_documents,
 )
-from gaps.finding.facts import Dispute, DocumentFacts, TicketFacts, TopicFacts, Twins
+from gaps.finding.facts import (
+    ASKED_PER_TOPIC,
+    Dispute,
+    DocumentFacts,
+    TicketFacts,
+    TopicFacts,
+    Twins,
+)
 from gaps.finding.likeness import CLEARLY_ALIKE
 from gaps.types import Coverage, Ticket
 from kb import articles, lexical, vectors
@@ -25,13 +32,12 @@ from kb.ports import Vectors
 from kb.tables import chunks, conflicts, versions
 from kb.types import Audience, Document
 
-ASKED_PER_TOPIC = 12
-"""Resolutions and trusted searches a topic; shares over a dozen decide, more only cost time."""
 TWIN_SIMILARITY = 0.85
 FEWEST_RESOLUTIONS = 3
 SAMPLED_RESOLUTIONS = 300
 CLEAR_AGREEMENT = 3.0
 LEAST_SPREAD = 0.01
+MOST_USUAL_COVERAGE = 0.9
 FEWEST_SAMPLED = 30
 """Below this the usual likeness of resolutions is not known, and no topic is held against it."""
 
@@ -180,6 +186,7 @@ def gather_facts(
         unknown_terms=dict(unknown_terms),
         agreement=habits.agreement_of(alike[:ASKED_PER_TOPIC]),
         link_rate=habits.link_rate,
+        usual_coverage=habits.coverage,
     )
 
 
@@ -220,6 +227,9 @@ class Habits:
 
     link_rate: float
     """Share that an article answered."""
+    coverage: float
+    """Mean coverage of tickets that an article answered although the record leaves them open: the
+    retriever's confidence in what is there. 0.5 where they are few."""
     middle: float
     """Median cosine between two answers."""
     spread: float
@@ -238,22 +248,31 @@ class Habits:
 
 
 def measure_habits(
-    answers: Mapping[str, Vectors], answered_count: int, helped_count: int
+    answers: Mapping[str, Vectors],
+    tickets: Mapping[str, Ticket],
+    coverage: Mapping[str, Coverage],
 ) -> Habits:
-    """Read off a sample of the answers, drawn by ticket id.
+    """Read off all tickets of a window and a sample of the answers, drawn by ticket id.
 
     Args:
-        answers: Vectors of what solved the window's tickets, by ticket id.
-        answered_count: Tickets that somebody or an article answered.
-        helped_count: How many of them an article answered.
+        answers: Vectors of what solved the tickets, by ticket id.
+        tickets: All of the window.
+        coverage: Of those the knowledge base did not resolve.
     """
+    helped = [found for found in coverage.values() if helped_by_article(found)]
+    by_hand = sum(answered_by_hand(tickets[key], found) for key, found in coverage.items())
+    helped_count = len(tickets) - len(coverage) + len(helped)
+    rate = helped_count / max(1, helped_count + by_hand)
+    known = 0.5
+    if len(helped) >= FEWEST_SAMPLED:
+        mean = sum(found.probability for found in helped) / len(helped)
+        known = min(MOST_USUAL_COVERAGE, max(known, mean))
     sample = sorted(answers, key=lambda key: hashlib.sha256(key.encode()).digest())
     encoded = [answers[key] for key in sample[:SAMPLED_RESOLUTIONS]]
-    rate = helped_count / max(1, answered_count)
     if len(encoded) < FEWEST_SAMPLED:
-        return Habits(rate, 0.0, 0.0)
+        return Habits(rate, known, 0.0, 0.0)
     low, middle = np.quantile(_pairs(np.stack(encoded)), [0.16, 0.5])
-    return Habits(rate, float(middle), float(middle - low))
+    return Habits(rate, known, float(middle), float(middle - low))
 
 
 def _pairs(matrix: Vectors) -> Vectors:

@@ -13,6 +13,10 @@ FEWEST = 3
 """Tickets that must show something before it counts as evidence."""
 
 
+ASKED_PER_TOPIC = 12
+"""Resolutions and trusted searches a topic; shares over a dozen decide, more only cost time."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentFacts:
     """A live document as triage needs it."""
@@ -78,6 +82,8 @@ class TopicFacts:
     None with too few of them."""
     link_rate: float = 0.0
     """Share of all answered tickets of the window that an article answered."""
+    usual_coverage: float = 0.5
+    """Mean coverage of the window's tickets that an article did answer, at least 0.5."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from gaps import repository
 from gaps.finding import evidence, priority
-from gaps.finding.answers import answer_of, answered_by_hand, helped_by_article
+from gaps.finding.answers import answer_of
 from gaps.finding.coverage import Searcher, is_unresolved, measure_coverage
 from gaps.finding.discovery import FoundTopic, Window, discover_topics
 from gaps.finding.facts import Judgement, TopicFacts
@@ -78,7 +78,7 @@ def find_gaps(
 
     found = discover_topics(window, known, find_unknown, seed=settings.seed)
     twins = find_twin_topics(window, library, found, known)
-    habits = _measure_habits(window)
+    habits = evidence.measure_habits(window.answers, window.tickets, window.coverage)
     judged = _judge(retriever, library, window, habits, found, judge_topic)
     judged += _judge(retriever, library, window, habits, twins, judge_duplicate)
     found += twins
@@ -123,14 +123,6 @@ def _judge(
         if judgement is not None:
             judged.append((topic, judgement))
     return judged
-
-
-def _measure_habits(window: Window) -> evidence.Habits:
-    helped = len(window.served) + sum(map(helped_by_article, window.coverage.values()))
-    by_hand = sum(
-        answered_by_hand(window.tickets[key], found) for key, found in window.coverage.items()
-    )
-    return evidence.measure_habits(window.answers, helped + by_hand, helped)
 
 
 def _read_window(

@@ -8,9 +8,10 @@ evidence; the kinds are tried from the most to the least specific, the first tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gaps.finding.facts import (
+    ASKED_PER_TOPIC,
     FEWEST,
     Judgement,
     TicketFacts,
@@ -30,6 +31,8 @@ TRUSTED_LEAD = 0.05
 ACTION_SHARE = 0.6
 """Of the resolutions. On the made-up company: 0.90 and 1.00 where an action is needed, at most 0.22
 on every other story."""
+RESOLVED_SHARE = 0.5
+"""Of at most a dozen central tickets of the topic, for their resolutions to decide its kind."""
 ANSWERED_ELSEWHERE_SHARE = 0.5
 SEEN_SHARE = 0.4
 READ_DEPTH = 3
@@ -127,7 +130,7 @@ def _judge_action(facts: TopicFacts) -> Judgement | None:
     """Solved by somebody with the right to do it, not by reading."""
     answered = resolved_tickets(facts)
     done = [f for f in answered if reports_action(f.ticket.resolution or "")]
-    if len(done) < max(FEWEST, ACTION_SHARE * len(answered)):
+    if len(done) < max(FEWEST, ACTION_SHARE * len(answered)) or _is_thin(answered, facts):
         return None
     text = f"{len(done)} of {len(answered)} resolutions report an action and hold no steps"
     return Judgement(
@@ -138,10 +141,16 @@ def _judge_action(facts: TopicFacts) -> Judgement | None:
     )
 
 
+def _is_thin(resolved: Sequence[TicketFacts], facts: TopicFacts) -> bool:
+    """Whether the resolutions are too few to speak for the topic: three of forty do not."""
+    asked = min(len(facts.tickets), ASKED_PER_TOPIC)
+    return len(resolved) < RESOLVED_SHARE * asked
+
+
 def _judge_unfindable(facts: TopicFacts) -> Judgement | None:
     """An article holds what the resolutions say, and the questions do not find it."""
     answered = [f for f in facts.tickets if f.answers]
-    if len(answered) < FEWEST:
+    if len(answered) < FEWEST or _is_thin(answered, facts):
         return None
     first = Counter(f.answers[0][0] for f in answered if f.answers)
     best = max(first, key=lambda key: (first[key], key))
