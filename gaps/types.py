@@ -53,6 +53,10 @@ class Reply:
     body: str
 
 
+SIGNAL, OUTCOME = "signal:", "outcome:"
+"""How the ids of what agents told begin, which is read in the shape of tickets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """What a requester asked and what solved it; personal data is masked already."""
@@ -84,6 +88,11 @@ class Ticket:
         """What is searched for: subject and body, never the replies, which hold the answer."""
         subject = self.subject.strip()
         return f"{subject}\n{self.body}".strip() if subject else self.body.strip()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether this is an agent's word about a gap and no ticket."""
+        return self.ticket_id.startswith((SIGNAL, OUTCOME))
 
     @property
     def is_solved(self) -> bool:

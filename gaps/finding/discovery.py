@@ -131,9 +131,11 @@ def describe_topics(
     """
     requesters = {key: requester_of(t) for key, t in window.tickets.items()}
     named = naming.distinguishing_terms([group for _, group in found], grouping.terms, requesters)
+    clusters = [_form(group, window) for _, group in found]
+    served = _served_near(clusters, window)
     return [
-        _describe(topic_id, group, names, window, grouping.holders)
-        for (topic_id, group), names in zip(found, named, strict=True)
+        _describe(topic_id, cluster, names, window, grouping.holders, near)
+        for (topic_id, _), cluster, names, near in zip(found, clusters, named, served, strict=True)
     ]
 
 
@@ -218,24 +220,45 @@ def _shares_a_word(
     )
 
 
+def _form(group: frozenset[str], window: Window) -> Cluster:
+    ids = sorted(group)
+    return form_cluster(ids, np.stack([window.vectors[key] for key in ids]))
+
+
+def _served_near(clusters: Sequence[Cluster], window: Window) -> list[tuple[Ticket, ...]]:
+    """The tickets an article answered that are as near to each topic as its own.
+
+    Each counts with the topic it is nearest to: wide topics reach over their neighbours'.
+    """
+    found: list[list[Ticket]] = [[] for _ in clusters]
+    if clusters:
+        centroids = np.stack([cluster.centroid for cluster in clusters])
+        least = [_reach(cluster, window) for cluster in clusters]
+        inside = [set(cluster.ticket_ids) for cluster in clusters]
+        for ticket in window.served:
+            closeness = np.round(centroids @ window.vectors[ticket.ticket_id], 5)
+            nearest = int(np.argmax(closeness))
+            near = closeness[nearest] >= least[nearest]
+            if near and ticket.ticket_id not in inside[nearest]:
+                found[nearest].append(ticket)
+    return [tuple(tickets) for tickets in found]
+
+
+def _reach(cluster: Cluster, window: Window) -> float:
+    matrix = np.stack([window.vectors[key] for key in cluster.ticket_ids])
+    return float(np.quantile(matrix @ cluster.centroid, NEAR_QUANTILE))
+
+
 def _describe(
     topic_id: str,
-    group: frozenset[str],
+    cluster: Cluster,
     names: tuple[str, ...],
     window: Window,
     holders: Mapping[str, tuple[str, ...]],
+    served: tuple[Ticket, ...],
 ) -> FoundTopic:
-    ids = sorted(group)
-    matrix = np.stack([window.vectors[key] for key in ids])
-    cluster = form_cluster(ids, matrix)
+    group = set(cluster.ticket_ids)
     tickets = tuple(window.tickets[key] for key in cluster.ticket_ids)
-    least = float(np.quantile(matrix @ cluster.centroid, NEAR_QUANTILE))
-    served = tuple(
-        ticket
-        for ticket in window.served
-        if ticket.ticket_id not in group
-        and float(window.vectors[ticket.ticket_id] @ cluster.centroid) >= least
-    )
     said = {word for name in names for word in name.split()}
     unknown = {
         term: tuple(key for key in found if key in group)

@@ -83,7 +83,7 @@ def find_gaps(
     twins = find_twin_topics(
         window, library, traced.topics, {s.topic.topic_id: s.topic.ticket_ids for s in pairs}
     )
-    habits = evidence.measure_habits(retriever, tickets, len(window.served))
+    habits = evidence.measure_habits(window.answers, window.tickets, window.coverage)
     judged = _judge(retriever, library, window, habits, traced.topics, judge_topic)
     judged += _judge(retriever, library, window, habits, twins, judge_duplicate)
     run = Run(f"run_{secrets.token_hex(8)}", settings, start, end, now, actor)
@@ -118,6 +118,7 @@ def _judge(
             window.coverage,
             [*served, *topic.served],
             topic.unknown_terms,
+            window.answers,
             habits,
         )
         judgement = judge(facts)

@@ -11,9 +11,10 @@ import numpy as np
 from sqlalchemy import Connection
 
 from gaps import repository
-from gaps.finding import evidence, routing
+from gaps.finding import routing
 from gaps.finding.clustering import SEED
 from gaps.finding.discovery import FoundTopic, nearest_documents
+from gaps.finding.evidence import Library
 from gaps.finding.facts import Judgement
 from gaps.finding.tracing import Known, Traced, split_off
 from gaps.finding.window import Window
@@ -90,7 +91,7 @@ class Run:
         self,
         connection: Connection,
         window: Window,
-        library: evidence.Library,
+        library: Library,
         traced: Traced,
         judged: list[tuple[FoundTopic, Judgement]],
         known: Known,
@@ -193,7 +194,7 @@ class Run:
         topic: FoundTopic,
         judgement: Judgement,
         window: Window,
-        library: evidence.Library,
+        library: Library,
         habit: Habit,
         known: Mapping[str, StoredGap],
         corrected: Corrected,
@@ -201,7 +202,9 @@ class Run:
         topic_id = topic.topic.topic_id
         stored = known.get(topic_id)
         judgement = _corrected(judgement, corrected.kinds.get(topic_id))
-        audience, tickets = routing.choose_audience(topic.tickets)
+        about = judgement.ticket_ids
+        shown = [t for t in topic.tickets if about is None or t.ticket_id in about]
+        audience, tickets = routing.choose_audience(shown)
         weights = weigh_requesters(tickets)
         voices = count_voices_weekly(tickets, weights, self.start, self.end)
         impact = measure_impact(
