@@ -53,14 +53,14 @@ def _draw_line(system: str, rows: list[dict[str, Any]], counts: list[int]) -> li
     for (x, y), (_, seconds, nmi) in zip(points, done, strict=True):
         parts.append(
             f"<circle cx='{x:.1f}' cy='{y:.1f}' r='4' fill='{colour}'/>"
-            f"<text x='{x + 8:.1f}' y='{y - 8:.1f}' fill='{colour}'>{label} {seconds:.0f} s, "
+            f"<text x='{x + 8:.1f}' y='{y + 20:.1f}' fill='{colour}'>{label} {seconds:.0f} s, "
             f"NMI {nmi:.0f}</text>"
         )
     failed = [row for row in mine if "failed" in row]
     if failed:
         x, y = points[-1]
         parts.append(
-            f"<text x='{x + 8:.1f}' y='{y + 14:.1f}' fill='{colour}'>"
+            f"<text x='{x + 8:.1f}' y='{y + 36:.1f}' fill='{colour}'>"
             f"{failed[0]['tickets']:,}: {failed[0]['failed']}</text>"
         )
     return parts

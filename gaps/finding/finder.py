@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from gaps.covering.judging import judge_topics
+from gaps.covering.model import read_shipped_calibration
 from gaps.finding import evidence
 from gaps.finding.coverage import Searcher
 from gaps.finding.discovery import FoundTopic
@@ -86,10 +88,23 @@ def find_gaps(
     habits = evidence.measure_habits(window.answers, window.tickets, window.coverage)
     judged = _judge(retriever, library, window, habits, traced.topics, judge_topic)
     judged += _judge(retriever, library, window, habits, twins, judge_duplicate)
+    covered = judge_topics(
+        window.coverage,
+        {topic.topic.topic_id: topic.topic.ticket_ids for topic in traced.topics},
+        read_shipped_calibration(),
+        vectors=window.vectors,
+    )
     run = Run(f"run_{secrets.token_hex(8)}", settings, start, end, now, actor)
     with database.write() as connection:
         return run.write(
-            connection, window, library, _with_twins(traced, twins), judged, known, encoder.recipe
+            connection,
+            window,
+            library,
+            _with_twins(traced, twins),
+            judged,
+            known,
+            covered,
+            encoder.recipe,
         )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from sqlalchemy import Connection
 
 from gaps import repository
+from gaps.covering.judging import TopicCoverage
+from gaps.covering.model import Verdict
 from gaps.finding import routing
 from gaps.finding.clustering import SEED
 from gaps.finding.discovery import FoundTopic, nearest_documents
@@ -32,6 +34,12 @@ from kb.clock import format_instant
 
 COVERED = 0.5
 QUOTES = 5
+SAID = 2
+LEAST_SURE = 0.6
+"""Below it a kind is near an even chance: a person looks before anything is drafted from it."""
+SETTLED = 0.8
+"""From here on what was answered by hand outweighs an article that is merely near: an old article
+about the predecessor of what is asked is near, and does not help."""
 RADIUS_QUANTILE = 0.1
 """A new ticket belongs to a topic when it is nearer than the farthest tenth of its tickets."""
 LONGEST_QUOTE = 240
@@ -95,8 +103,21 @@ class Run:
         traced: Traced,
         judged: list[tuple[FoundTopic, Judgement]],
         known: Known,
+        covered: Mapping[str, TopicCoverage],
         recipe: str,
     ) -> FindReport:
+        """Write everything a run found.
+
+        Args:
+            connection: In a transaction.
+            window: What was read.
+            library: The live documents.
+            traced: The topics.
+            judged: What is wrong with which.
+            known: What earlier runs left.
+            covered: What the topics' nearest articles say, topic beside topic.
+            recipe: Of the vectors.
+        """
         stored = {s.gap.topic_id: s for s in repository.read_stored_gaps(connection)}
         repository.write_gap_run(
             connection, self.run_id, at=self.now, since=self.start, until=self.end, report={}
@@ -104,9 +125,13 @@ class Run:
         self._write_topics(connection, traced, window, known, recipe)
         habit = measure_habit(list(window.tickets.values()))
         parents = split_off(traced.events)
+        names = {topic.topic.topic_id: topic.topic.title for topic in traced.topics}
+        names |= {key: document.title for key, document in library.documents.items()}
         gaps = []
         for topic, judgement in judged:
+            judgement = _beside(judgement, covered.get(topic.topic.topic_id), names)
             gap = self._gap(topic, judgement, window, library, habit, stored, known.corrected)
+            gap = replace(gap, needs_look=_needs_look(judgement, covered.get(gap.topic_id)))
             repository.write_gap(connection, gap, run_id=self.run_id, now=self.now)
             gap = self._inherit(connection, gap, stored, parents)
             gaps.append(gap)
@@ -252,6 +277,42 @@ class Run:
                 )
 
 
+def _beside(
+    judgement: Judgement, covered: TopicCoverage | None, names: Mapping[str, str]
+) -> Judgement:
+    """With what the nearest article says, where it is about an article that is not there.
+
+    Args:
+        judgement: Of a topic.
+        covered: What its nearest article says.
+        names: Titles of topics and documents by id.
+    """
+    if covered is None or judgement.kind is not GapKind.MISSING:
+        return judgement
+    document = (covered.best_document,) if covered.best_document else ()
+    texts = covered.reasons[:SAID]
+    for key in (covered.best_document, covered.rival_topic):
+        if key is not None and key in names:
+            texts = tuple(text.replace(key, f"“{names[key]}”") for text in texts)
+    said = tuple(Reason("nearest_article", text, document) for text in texts)
+    return replace(judgement, reasons=(*judgement.reasons, *said))
+
+
+def _needs_look(judgement: Judgement, covered: TopicCoverage | None) -> bool:
+    """Whether a person should decide: near even chances, or two judges of one mind each.
+
+    What was answered by hand, and whose the nearest article is, are judged apart; where only one
+    of them says *missing*, it is not settled.
+    """
+    if judgement.probability >= 1.0:
+        return False
+    if judgement.probability < LEAST_SURE:
+        return True
+    if judgement.kind is not GapKind.MISSING or covered is None:
+        return False
+    return covered.verdict is Verdict.COVERED and judgement.probability < SETTLED
+
+
 def _corrected(judgement: Judgement, kind: GapKind | None) -> Judgement:
     """What a person said about a topic's kind stands above what the evidence seems to say."""
     if kind is None or kind is judgement.kind:
@@ -288,6 +349,7 @@ def _gap_json(gap: Gap, tickets: Mapping[str, Ticket]) -> dict[str, Any]:
         "probability": gap.probability,
         "impact_per_week": gap.impact_per_week,
         "impact_interval": [gap.impact_low, gap.impact_high],
+        "needs_look": gap.needs_look,
         "tickets": list(gap.ticket_ids),
         "documents": list(gap.document_ids),
         "first_seen_at": format_instant(gap.first_seen_at),

@@ -214,3 +214,19 @@ def test_lengths_that_differ_and_repeated_ids_are_refused() -> None:
         discover(ids[:-1], matrix, ids)
     with pytest.raises(InvalidInputError, match="b00-00003"):
         discover(ids, matrix, [*ids[:-1], ids[3]])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 14), st.integers(1, 5), st.integers(0, 99))
+def test_a_handful_of_any_vectors_gives_labels_within_range(
+    count: int, dimensions: int, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    matrix = generator.normal(size=(count, dimensions)).astype(np.float32)
+    matrix[generator.random(count) < 0.2] = np.nan
+    ids = [f"t{place}" for place in range(count)]
+    found = discover([f"h{place // 2}" for place in range(count)], matrix, ids)
+    assert found.labels.shape == found.coarse.shape == (count,)
+    assert set(found.labels.tolist()) <= set(range(-1, len(found.parents)))
+    assert len(found.centroids) == len(found.thresholds) == len(found.representatives)
+    assert all(found.leaders[place] <= place for place in range(count) if count <= 10)
