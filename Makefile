@@ -6,8 +6,9 @@ STAMP := $(VENV)/.installed
 DATA ?=
 
 PEERS := .venv-peers
+TOPIC_PEERS := .venv-topic-peers
 
-.PHONY: install demo test check soak bench bench-peers-install clean
+.PHONY: install demo test check soak bench bench-peers-install bench-topic-peers-install clean
 
 install: $(STAMP)
 
@@ -43,5 +44,9 @@ bench-peers-install: ## What bench/retrieval.py compares with, in an environment
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-peers.txt
 
+bench-topic-peers-install: ## What bench/topics.py compares with, in an environment of its own.
+	$(PYTHON) -m venv $(TOPIC_PEERS)
+	$(TOPIC_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-topic-peers.txt
+
 clean:
-	rm -rf $(VENV) $(PEERS) demo build *.egg-info
+	rm -rf $(VENV) $(PEERS) $(TOPIC_PEERS) demo build *.egg-info

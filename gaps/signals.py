@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from gaps.tables import signals, tickets
-from gaps.types import GapKind, Ticket, TicketStatus
+from gaps.types import OUTCOME, SIGNAL, GapKind, Ticket, TicketStatus
 from kb.redaction import mask_personal_data
 from kb.tables import outcomes, searches
 from kb.types import Audience
@@ -25,7 +25,6 @@ REASONS = (
     GapKind.MISSING, GapKind.WRONG, GapKind.UNFINDABLE, GapKind.NEEDS_ACTION, GapKind.RESTRICTED,
 )  # fmt: skip
 """What an agent can tell; the rest takes a look at several documents."""
-SIGNAL, OUTCOME = "signal:", "outcome:"
 FAILED_OUTCOMES = ("not_resolved", "escalated", "wrong")
 
 
@@ -98,14 +97,9 @@ def read_evidence(connection: Connection, *, since: datetime, until: datetime) -
     return sorted(found, key=lambda ticket: ticket.ticket_id)
 
 
-def is_told(ticket_id: str) -> bool:
-    """Whether evidence of this id is an agent's word and no ticket."""
-    return ticket_id.startswith((SIGNAL, OUTCOME))
-
-
 def reason_of(ticket: Ticket) -> GapKind | None:
     """The kind an agent's signal claims; None of a ticket."""
-    if not is_told(ticket.ticket_id) or not ticket.tags:
+    if not ticket.is_told or not ticket.tags:
         return None
     return GapKind(ticket.tags[0])
 

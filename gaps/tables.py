@@ -65,8 +65,9 @@ topic_members = Table(
     "topic_members",
     metadata,
     Column("ticket_id", String(120), primary_key=True),
-    Column("topic_id", ForeignKey("topics.id"), nullable=False, index=True),
+    Column("topic_id", ForeignKey("topics.id"), index=True),
     Column("similarity", Float, nullable=False),
+    Column("anew", Boolean, nullable=False),
     Column("at", Instant, nullable=False),
 )
 

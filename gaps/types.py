@@ -53,6 +53,10 @@ class Reply:
     body: str
 
 
+SIGNAL, OUTCOME = "signal:", "outcome:"
+"""How the ids of what agents told begin, which is read in the shape of tickets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """What a requester asked and what solved it; personal data is masked already."""
@@ -86,6 +90,11 @@ class Ticket:
         return f"{subject}\n{self.body}".strip() if subject else self.body.strip()
 
     @property
+    def is_told(self) -> bool:
+        """Whether this is an agent's word about a gap and no ticket."""
+        return self.ticket_id.startswith((SIGNAL, OUTCOME))
+
+    @property
     def is_solved(self) -> bool:
         """Whether nobody waits any more, by whatever means."""
         return self.status not in (TicketStatus.OPEN, TicketStatus.PENDING)
@@ -94,6 +103,11 @@ class Ticket:
     def has_failed(self) -> bool:
         """Whether the record says that the first answer did not help."""
         return self.reopened or self.escalated or self.helpful is False
+
+
+Answer = tuple[float, tuple[tuple[str, float], ...]]
+"""What the knowledge base says to a question: the probability that it is answered, and the first
+documents with their best cosine."""
 
 
 @dataclass(frozen=True, slots=True)

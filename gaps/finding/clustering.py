@@ -1,8 +1,7 @@
-"""Vectors to groups of tickets about one thing; pure, and the only user of graspologic_native.
+"""Vectors to groups of tickets about one thing; pure.
 
-PCA, cosine nearest neighbours, Leiden over several resolutions, the partition of the highest
-asymptotic surprise, then everything that does not hold together is let go: most tickets are a
-long tail and belong to no topic.
+Neighbours by question and by answer, communities among them, then everything that does not hold
+together is let go: most tickets are a long tail and belong to no topic.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import graspologic_native
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
+from gaps.finding.communities import find_communities
 from gaps.finding.likeness import (
     Background,
     likeness_ratios,
@@ -23,15 +21,11 @@ from gaps.finding.likeness import (
     measure_background,
     unit_rows,
 )
+from gaps.finding.neighbours import joint_graph
 from kb.ports import Vectors
 
 Places = NDArray[np.intp]
 
-COMPONENTS = 64
-NEIGHBOURS = 15
-RESOLUTIONS = (1.0, 1.5, 2.4, 3.7, 5.7, 8.7, 13.5, 20.8, 32.0)
-"""PCA 64, 15 neighbours, nine resolutions from 1 to 32: design/algorithms.md §1, where this chose
-its own number of topics at 69% accuracy on BANKING77 and 77% on CLINC150."""
 NEAR_DUPLICATE = 0.97
 """Cosine from which two texts count as one: duplicates shatter a neighbour graph."""
 SAMPLE = 10_000
@@ -42,6 +36,7 @@ OWN_SHARE = 0.5
 ONE_TOPIC_RATIO = 0.9
 """Two planted topics of the made-up company reach at most 0.8, halves of one topic about 1."""
 BLOCK = 1_000
+SEED = 20_261_121
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +60,97 @@ class Cluster:
     """Mean cosine of the members with the centroid."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """How alike the points are, in what was asked and in what solved it."""
+
+    asked: Vectors
+    solved: Vectors
+    known: NDArray[np.bool_]
+    """Rows with an answer."""
+    usual: Background
+    usual_solved: Background
+
+    def holds_together(self, places: Places) -> bool:
+        """Whether the members ask, or were answered, more alike than anything of the corpus."""
+        answered = places[self.known[places]]
+        if mean_similarities(self.asked[places]).mean() >= self.usual.cluster:
+            return True
+        enough = len(answered) >= max(FEWEST_REQUESTERS, OWN_SHARE * len(places))
+        likeness = mean_similarities(self.solved[answered]).mean() if enough else 0.0
+        return bool(likeness >= self.usual_solved.cluster and enough)
+
+    def trim(self, places: Places) -> Places:
+        """Drop the worst member until every one is near enough to the others.
+
+        Near enough, by question or by answer, is the corpus' threshold, and half of what the
+        median member reaches.
+        """
+        while len(places) >= FEWEST_REQUESTERS:
+            standing = _standing(self.asked[places], self.usual)
+            answered = self.known[places]
+            if answered.sum() >= FEWEST_REQUESTERS:
+                by_answer = _standing(self.solved[places[answered]], self.usual_solved)
+                standing[answered] = np.maximum(standing[answered], by_answer)
+            worst = int(np.argmin(np.round(standing, 5)))
+            if standing[worst] >= 1.0:
+                break
+            places = np.delete(places, worst)
+        return places
+
+    def join_split(self, groups: list[Places]) -> list[Places]:
+        """Join groups whose members are as alike across as within: one topic that was cut.
+
+        The partition always cuts, even what is one topic only; the most alike pair is joined
+        first. Alike means by question and, where both groups were answered, by answer. What
+        every two tickets of the corpus have in common does not count as likeness.
+        """
+        asked = _Sums([self.asked[group] for group in groups])
+        solved = _Sums([self.solved[group[self.known[group]]] for group in groups])
+        while len(groups) > 1:
+            by_answer = solved.ratios(self.usual_solved.middle)
+            few = np.asarray(solved.counts) < FEWEST_REQUESTERS
+            by_answer[few, :] = by_answer[:, few] = np.inf
+            alike = np.minimum(asked.ratios(self.usual.middle), by_answer)
+            left, right = np.unravel_index(int(np.argmax(alike)), alike.shape)
+            if alike[left, right] < ONE_TOPIC_RATIO:
+                break
+            keep, drop = int(min(left, right)), int(max(left, right))
+            groups[keep] = np.sort(np.concatenate([groups[keep], groups.pop(drop)]))
+            asked.join(keep, drop)
+            solved.join(keep, drop)
+        return groups
+
+
+class _Sums:
+    """Sums of groups of rows, which are enough to tell how alike the groups are."""
+
+    def __init__(self, groups: Sequence[Vectors]) -> None:
+        self._sums = [group.sum(axis=0) for group in groups]
+        self.counts = [len(group) for group in groups]
+
+    def ratios(self, usual: float) -> Vectors:
+        return likeness_ratios(self._sums, self.counts, usual)
+
+    def join(self, keep: int, drop: int) -> None:
+        self._sums[keep] = self._sums[keep] + self._sums.pop(drop)
+        self.counts[keep] += self.counts.pop(drop)
+
+
+def _standing(matrix: Vectors, usual: Background) -> Vectors:
+    """Each row's mean cosine with the others over the least that a member needs."""
+    similarities = mean_similarities(matrix)
+    return similarities / max(usual.member, OWN_SHARE * float(np.median(similarities)), 1e-6)
+
+
 def cluster_points(
     points: Sequence[Point],
     vectors: Vectors,
     *,
+    answers: Vectors | None = None,
     background: Background | None = None,
-    seed: int = 20_261_121,
+    answer_background: Background | None = None,
+    seed: int = SEED,
 ) -> list[Cluster]:
     """Group points; those that fit nowhere are in no cluster.
 
@@ -78,9 +158,11 @@ def cluster_points(
 
     Args:
         points: Ids unique.
-        vectors: float32 (len(points), dimensions), rows of length 1.
+        vectors: float32 (len(points), dimensions), rows of length 1, of what was asked.
+        answers: The same of what solved it, rows of zeros where that is not known.
         background: Of the corpus the points are from; their own unless given, which a single
             topic that makes up most of them would hide.
+        answer_background: The same of the answers.
         seed: Of the community search.
 
     Returns:
@@ -90,15 +172,32 @@ def cluster_points(
     points = [points[place] for place in order]
     if len(points) < FEWEST_REQUESTERS:
         return []
-    matrix = np.ascontiguousarray(np.asarray(vectors, np.float32)[order])
+    asked = np.ascontiguousarray(np.asarray(vectors, np.float32)[order])
+    solved = np.zeros_like(asked) if answers is None else np.asarray(answers, np.float32)[order]
+    known = np.any(solved != 0, axis=1)
+    space = _Space(
+        asked,
+        solved,
+        known,
+        background or measure_background(asked),
+        answer_background or measure_background(solved[known]),
+    )
     sample = _sample(points, seed)
-    leaders = _merge_duplicates([points[place] for place in sample], matrix[sample])
+    leaders = _merge_duplicates([points[place] for place in sample], asked[sample])
     unique = sorted(set(leaders.tolist()))
-    labels_of = dict(zip(unique, _partition(matrix[sample][unique], seed), strict=True))
-    labels = np.full(len(points), -1)
-    labels[sample] = [labels_of[leader] for leader in leaders.tolist()]
-    _assign_rest(matrix, labels)
-    found = _form_clusters(points, matrix, labels, background or measure_background(matrix))
+    edges, weights = joint_graph(asked[sample][unique], solved[sample][unique])
+    communities = find_communities(len(unique), edges, weights, seed)
+    labels = communities[np.searchsorted(unique, leaders)]
+    communities_found = [sample[labels == label] for label in np.unique(labels)]
+    whole = [group for group in communities_found if len(group) >= FEWEST_REQUESTERS]
+    groups = space.join_split(
+        [left for group in whole if len(left := space.trim(group)) >= FEWEST_REQUESTERS]
+    )
+    # Beside what was not sampled, splinters: too small to be a group or to be compared with one.
+    rest = np.setdiff1d(np.arange(len(points)), np.concatenate([*whole, sample[:0]]))
+    if len(rest) and groups:
+        groups = [space.trim(group) for group in _assign_rest(asked, groups, rest)]
+    found = _form_clusters(points, space, groups)
     return sorted(found, key=lambda c: (-len(c.ticket_ids), min(c.ticket_ids)))
 
 
@@ -128,139 +227,30 @@ def _merge_duplicates(points: Sequence[Point], matrix: Vectors) -> Places:
     return leader
 
 
-def _partition(matrix: Vectors, seed: int) -> list[int]:
-    """A community number for every row."""
-    count = len(matrix)
-    if count < FEWEST_REQUESTERS:
-        return [0] * count
-    edges, weights = _neighbour_graph(_reduce(matrix))
-    if not len(edges):
-        return list(range(count))
-    named = [
-        (str(left), str(right), float(weight))
-        for (left, right), weight in zip(edges.tolist(), weights.tolist(), strict=True)
+def _assign_rest(matrix: Vectors, groups: Sequence[Places], rest: Places) -> list[Places]:
+    """The groups with the points outside the sample, each in the group it is nearest to."""
+    centroids = np.stack([unit_rows(matrix[group].mean(axis=0)) for group in groups])
+    nearest = np.concatenate([
+        np.argmax(matrix[rest[start : start + BLOCK]] @ centroids.T, axis=1)
+        for start in range(0, len(rest), BLOCK)
+    ])  # fmt: skip
+    return [
+        np.sort(np.concatenate([group, rest[nearest == number]]))
+        for number, group in enumerate(groups)
     ]
-    best: tuple[float, list[int]] = (-1.0, list(range(count)))
-    for resolution in RESOLUTIONS:
-        _, communities = graspologic_native.leiden(
-            named, resolution=resolution, iterations=3, seed=seed
-        )
-        labels = _complete(communities, count)
-        surprise = asymptotic_surprise(np.asarray(labels), edges, weights)
-        if surprise > best[0]:
-            best = (surprise, labels)
-    return best[1]
-
-
-def _complete(communities: dict[str, int], count: int) -> list[int]:
-    """Labels by row; a row without an edge is a community of its own."""
-    unused = max(communities.values(), default=-1) + 1
-    return [communities.get(str(place), unused + place) for place in range(count)]
-
-
-def asymptotic_surprise(
-    labels: NDArray[np.int_], edges: NDArray[np.int_], weights: Vectors
-) -> float:
-    """m times KL(q || <q>) of the share of edge weight inside communities.
-
-    Traag, Aldecoa and Delvenne, "Detecting communities using asymptotical surprise" (Physical
-    Review E 92, 2015): q is the share found, <q> the share of all pairs that are inside.
-    """
-    count = len(labels)
-    sizes = np.bincount(np.unique(labels, return_inverse=True)[1])
-    expected = float((sizes * (sizes - 1)).sum()) / (count * (count - 1))
-    inside = labels[edges[:, 0]] == labels[edges[:, 1]]
-    observed = float(weights[inside].sum() / weights.sum())
-    if observed <= expected:
-        return 0.0
-    return float(weights.sum()) * _divergence(observed, expected)
-
-
-def _divergence(observed: float, expected: float) -> float:
-    total = 0.0
-    for p, q in ((observed, expected), (1 - observed, 1 - expected)):
-        if p > 0:
-            total += p * float(np.log(p / max(q, 1e-12)))
-    return total
-
-
-def _reduce(matrix: Vectors) -> Vectors:
-    if len(matrix) <= 2 * COMPONENTS or matrix.shape[1] <= COMPONENTS:
-        return matrix
-    reduced = PCA(COMPONENTS, svd_solver="covariance_eigh").fit_transform(matrix)
-    return unit_rows(np.asarray(reduced, np.float32))
-
-
-def _neighbour_graph(matrix: Vectors) -> tuple[NDArray[np.int_], Vectors]:
-    """Edges (left < right) between each row and its nearest ones, with their cosine."""
-    count = len(matrix)
-    depth = min(NEIGHBOURS, max(2, count // 4), count - 1)
-    found: dict[tuple[int, int], float] = {}
-    for start in range(0, count, BLOCK):
-        near = matrix[start : start + BLOCK] @ matrix.T
-        near[np.arange(len(near)), np.arange(start, start + len(near))] = -np.inf
-        # Rounding first: whether two cosines differ in the last bit depends on the blocks.
-        near = np.round(near, 5)
-        places = np.argsort(-near, axis=1, kind="stable")[:, :depth]
-        for row, columns in enumerate(places.tolist(), start=start):
-            for column in columns:
-                similarity = float(near[row - start, column])
-                if similarity > 0:
-                    found[(min(row, column), max(row, column))] = similarity
-    edges = sorted(found)
-    return (
-        np.asarray(edges, int).reshape(-1, 2),
-        np.asarray([found[edge] for edge in edges], np.float32),
-    )
-
-
-def _assign_rest(matrix: Vectors, labels: NDArray[np.int_]) -> None:
-    """Give points outside the sample the nearest centroid's label, in place."""
-    rest = np.nonzero(labels < 0)[0]
-    if not len(rest):
-        return
-    known = np.unique(labels[labels >= 0])
-    centroids = np.stack([unit_rows(matrix[labels == label].mean(axis=0)) for label in known])
-    for start in range(0, len(rest), BLOCK):
-        places = rest[start : start + BLOCK]
-        labels[places] = known[np.argmax(matrix[places] @ centroids.T, axis=1)]
 
 
 def _form_clusters(
-    points: Sequence[Point],
-    matrix: Vectors,
-    labels: NDArray[np.int_],
-    background: Background,
+    points: Sequence[Point], space: _Space, groups: Sequence[Places]
 ) -> list[Cluster]:
-    groups = [
-        _trim(matrix, np.nonzero(labels == label)[0], background.member)
-        for label in np.unique(labels)
-    ]
     found = []
-    for places in _join_split([group for group in groups if len(group)], matrix):
+    for places in groups:
         if len({points[place].requester for place in places}) < FEWEST_REQUESTERS:
             continue
-        if mean_similarities(matrix[places]).mean() < background.cluster:
-            continue
-        found.append(form_cluster([points[p].ticket_id for p in places], matrix[places]))
+        if space.holds_together(places):
+            members = [points[place].ticket_id for place in places]
+            found.append(form_cluster(members, space.asked[places]))
     return found
-
-
-def _join_split(groups: list[Places], matrix: Vectors) -> list[Places]:
-    """Join groups whose members are as alike across as within: one topic that was cut.
-
-    The partition always cuts, even what is one topic only; the most alike pair is joined first.
-    """
-    sums = [matrix[group].sum(axis=0) for group in groups]
-    while len(groups) > 1:
-        alike = likeness_ratios(sums, [len(group) for group in groups])
-        left, right = np.unravel_index(int(np.argmax(alike)), alike.shape)
-        if alike[left, right] < ONE_TOPIC_RATIO:
-            break
-        keep, drop = int(min(left, right)), int(max(left, right))
-        groups[keep] = np.sort(np.concatenate([groups[keep], groups.pop(drop)]))
-        sums[keep] = sums[keep] + sums.pop(drop)
-    return groups
 
 
 def form_cluster(ticket_ids: Sequence[str], matrix: Vectors) -> Cluster:
@@ -269,17 +259,3 @@ def form_cluster(ticket_ids: Sequence[str], matrix: Vectors) -> Cluster:
     closeness = np.round(matrix @ centroid, 5)
     order = sorted(range(len(ticket_ids)), key=lambda p: (-closeness[p], ticket_ids[p]))
     return Cluster(tuple(ticket_ids[p] for p in order), centroid, float(closeness.mean()))
-
-
-def _trim(matrix: Vectors, places: Places, least: float) -> Places:
-    """Drop the worst member until every one is near enough to the others.
-
-    Near enough is the corpus' threshold, and half of what the median member reaches.
-    """
-    while len(places) >= FEWEST_REQUESTERS:
-        similarities = mean_similarities(matrix[places])
-        worst = int(np.argmin(np.round(similarities, 5)))
-        if similarities[worst] >= max(least, OWN_SHARE * float(np.median(similarities))):
-            break
-        places = np.delete(places, worst)
-    return places

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from gaps.types import Coverage, Ticket, TicketStatus
+from gaps.types import Answer, Coverage, Ticket
 from kb.ports import Vectors
 from kb.types import Audience, SearchRequest, SearchResponse
 
@@ -17,19 +17,16 @@ class Searcher(Protocol):
 
     def encode(self, texts: Sequence[str]) -> list[Vectors]: ...
 
+    def name_state(self) -> str: ...
+
     def search(
         self, request: SearchRequest, audience: Audience, *, vector: Vectors | None = None
     ) -> SearchResponse: ...
 
 
-def has_failed(ticket: Ticket) -> bool:
-    """Whether the record says that the first answer did not help."""
-    return ticket.reopened or ticket.escalated or ticket.helpful is False
-
-
 def is_solved(ticket: Ticket) -> bool:
     """Whether nobody waits any more, by whatever means."""
-    return ticket.status not in (TicketStatus.OPEN, TicketStatus.PENDING)
+    return ticket.is_solved
 
 
 def is_unresolved(ticket: Ticket, live_documents: Collection[str]) -> bool:
@@ -39,7 +36,7 @@ def is_unresolved(ticket: Ticket, live_documents: Collection[str]) -> bool:
     still exists.
     """
     linked = any(key in live_documents for key in ticket.linked_articles)
-    return not is_solved(ticket) or has_failed(ticket) or not linked
+    return not is_solved(ticket) or ticket.has_failed or not linked
 
 
 def measure_coverage(
@@ -65,9 +62,9 @@ def measure_coverage(
     """
     vectors = retriever.encode([ticket.question for ticket in tickets])
     return [
-        _to_coverage(
+        to_coverage(
             ticket,
-            search_documents(retriever, ticket.question, audience or ticket.audience, vector),
+            _answer(retriever, ticket, audience or ticket.audience, vector),
             live_documents,
         )
         for ticket, vector in zip(tickets, vectors, strict=True)
@@ -91,16 +88,20 @@ def ranked_documents(response: SearchResponse) -> tuple[tuple[str, float], ...]:
     return tuple(found.items())
 
 
-def _to_coverage(
-    ticket: Ticket, response: SearchResponse, live_documents: Collection[str]
-) -> Coverage:
+def _answer(retriever: Searcher, ticket: Ticket, audience: Audience, vector: Vectors) -> Answer:
+    response = search_documents(retriever, ticket.question, audience, vector)
+    return response.confidence, ranked_documents(response)
+
+
+def to_coverage(ticket: Ticket, answer: Answer, live_documents: Collection[str]) -> Coverage:
+    """An answer with what the ticket's own record says."""
     linked = tuple(key for key in ticket.linked_articles if key in live_documents)
-    failed = has_failed(ticket)
+    failed = ticket.has_failed
     return Coverage(
         ticket_id=ticket.ticket_id,
-        probability=response.confidence,
-        best_documents=ranked_documents(response),
+        probability=answer[0],
+        best_documents=answer[1],
         linked_live=linked,
-        served_well=bool(linked) and not failed and is_solved(ticket),
+        served_well=bool(linked) and not failed and ticket.is_solved,
         failed=bool(linked) and failed,
     )

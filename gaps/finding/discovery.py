@@ -9,16 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gaps.discovery.duplicates import find_near_leaders
 from gaps.drafting.hostile import is_hostile
 from gaps.finding import naming, topics
 from gaps.finding.clustering import (
+    SEED,
     Cluster,
     Point,
     cluster_points,
     form_cluster,
 )
 from gaps.finding.language import main_language
-from gaps.finding.likeness import measure_background
+from gaps.finding.likeness import Background, likeness_ratios, measure_background
+from gaps.finding.window import Window
+from gaps.keeping.lineage import Group
+from gaps.keeping.rows import FINE
+from gaps.ranking.voices import requester_of
 from gaps.types import Coverage, Ticket, Topic
 from kb.ports import Vectors
 
@@ -26,18 +32,6 @@ NEAR_QUANTILE = 0.25
 """A served ticket is near a topic when it is closer than the farthest quarter of the topic's."""
 FEWEST_HOLDERS = 3
 NAMED_SHARE = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The tickets a run reads."""
-
-    tickets: Mapping[str, Ticket]
-    vectors: Mapping[str, Vectors]
-    coverage: Mapping[str, Coverage]
-    """Of the unresolved tickets."""
-    served: tuple[Ticket, ...]
-    """The tickets an article answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,71 +44,144 @@ class FoundTopic:
     """Most central first."""
     served: tuple[Ticket, ...]
     unknown_terms: Mapping[str, tuple[str, ...]]
+    level: str = FINE
 
 
-def discover_topics(
-    window: Window,
-    known: Mapping[str, Sequence[str]],
-    find_unknown: Callable[[set[str]], set[str]],
-) -> list[FoundTopic]:
-    """Group, name and identify.
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Groups of tickets, and what their names are made of."""
 
-    A ticket that gives orders to its reader is no evidence of anything and is left out. So is a
-    group in another language than most tickets: an encoder of one language brings texts of another
-    together for their language, whatever they are about.
+    groups: tuple[Group, ...]
+    terms: Mapping[str, frozenset[str]]
+    """Of every ticket of the window."""
+    holders: Mapping[str, tuple[str, ...]]
+    """Ticket ids by word that no document holds."""
 
-    Args:
-        window: What was read.
-        known: Ticket ids of the stored topics by id.
-        find_unknown: Of some terms, those no document holds.
 
-    Returns:
-        Topics with at least three distinct requesters, by id.
-    """
-    believable = [
+def believable_tickets(window: Window) -> list[Ticket]:
+    """The unresolved tickets, without those that give orders to their reader, by id: such a ticket
+    is no evidence of anything."""
+    return [
         window.tickets[key]
         for key in sorted(window.coverage)
         if not is_hostile(f"{window.tickets[key].subject}\n{window.tickets[key].body}")
     ]
+
+
+def group_tickets(
+    window: Window,
+    find_unknown: Callable[[set[str]], set[str]],
+    *,
+    standing: Sequence[Group] = (),
+    news: Group | None = None,
+    seed: int = SEED,
+) -> Grouping:
+    """Group the believable tickets.
+
+    A group in another language than most tickets is left out: an encoder of one language brings
+    texts of another together for their language, whatever they are about.
+
+    Args:
+        window: What was read.
+        find_unknown: Of some terms, those no document holds.
+        standing: Groups that are known; only what is in none of them is clustered.
+        news: Tickets of which a group that is not known must hold one; any unless given.
+        seed: Of the grouping.
+
+    Returns:
+        Groups with at least three distinct requesters.
+    """
+    believable = believable_tickets(window)
     requesters = {key: requester_of(t) for key, t in window.tickets.items()}
     terms = {key: naming.ticket_terms(ticket) for key, ticket in window.tickets.items()}
-    groups = [frozenset(cluster.ticket_ids) for cluster in _cluster(believable, window.vectors)]
+    held = frozenset[str]().union(*standing)
+    free = [ticket for ticket in believable if ticket.ticket_id not in held]
+    fresh: list[Group] = []
+    if news is None or news:
+        fresh = [frozenset(cluster.ticket_ids) for cluster in _cluster(free, window, seed)]
+    groups = [*standing, *(group for group in fresh if news is None or group & news)]
     groups = topics.group_by_failed_article(groups, _failed_on(believable, window), requesters)
     holders = _unknown_holders(believable, terms, requesters, find_unknown)
-    groups = topics.merge_by_markers(groups, holders, requesters)
+    usual = background_of(window.vectors).middle
+    groups = topics.merge_by_markers(
+        groups,
+        holders,
+        requesters,
+        lambda left, right: measure_likeness(left, right, window.vectors, usual),
+    )
     language = main_language(ticket.question for ticket in believable)
-    groups = [
+    kept = [
         group
         for group in groups
         if _shares_a_word(group, terms, requesters)
         and main_language(window.tickets[key].question for key in group) in (language, None)
     ]
-    matched = topics.match_topics(groups, known)
-    named = naming.distinguishing_terms([group for _, group in matched], terms, requesters)
+    return Grouping(tuple(kept), terms, holders)
+
+
+def describe_topics(
+    found: Sequence[tuple[str, Group]], grouping: Grouping, window: Window
+) -> list[FoundTopic]:
+    """Name topics.
+
+    Args:
+        found: Topic id and its tickets.
+        grouping: What names are made of.
+        window: What was read.
+    """
+    requesters = {key: requester_of(t) for key, t in window.tickets.items()}
+    named = naming.distinguishing_terms([group for _, group in found], grouping.terms, requesters)
+    clusters = [_form(group, window) for _, group in found]
+    served = _served_near(clusters, window)
     return [
-        _describe(topic_id, group, names, window, holders)
-        for (topic_id, group), names in zip(matched, named, strict=True)
+        _describe(topic_id, cluster, names, window, grouping.holders, near)
+        for (topic_id, _), cluster, names, near in zip(found, clusters, named, served, strict=True)
     ]
 
 
-def requester_of(ticket: Ticket) -> str:
-    """Who asked; a ticket without a requester is somebody's of their own."""
-    return ticket.requester or f"ticket {ticket.ticket_id}"
+def measure_likeness(
+    left: Group, right: Group, vectors: Mapping[str, Vectors], usual: float
+) -> float:
+    """Mean cosine between two groups over that within the looser one.
+
+    Args:
+        left: Ticket ids.
+        right: Ticket ids.
+        vectors: Unit vectors by ticket id.
+        usual: What any two tickets of the corpus have in common, and does not count.
+    """
+    parts = [np.stack([vectors[key] for key in sorted(group)]) for group in (left, right)]
+    ratios = likeness_ratios([part.sum(axis=0) for part in parts], [len(p) for p in parts], usual)
+    return float(ratios[0, 1]) if np.isfinite(ratios[0, 1]) else 1.0
 
 
-def _cluster(tickets: Sequence[Ticket], vectors: Mapping[str, Vectors]) -> list[Cluster]:
+def _cluster(tickets: Sequence[Ticket], window: Window, seed: int) -> list[Cluster]:
     if not tickets:
         return []
     points = [
         Point(t.ticket_id, requester_of(t), hashlib.sha256(t.question.encode()).hexdigest())
         for t in tickets
     ]
-    everything = np.stack([vectors[key] for key in sorted(vectors)])
+    vectors, answers = window.vectors, window.answers
+    asked = np.stack([vectors[t.ticket_id] for t in tickets])
+    nothing = np.zeros(asked.shape[1], np.float32)
     return cluster_points(
         points,
-        np.stack([vectors[t.ticket_id] for t in tickets]),
-        background=measure_background(everything),
+        asked,
+        answers=np.stack([answers.get(t.ticket_id, nothing) for t in tickets]),
+        background=background_of(vectors),
+        answer_background=background_of(answers),
+        seed=seed,
     )
+
+
+def background_of(found: Mapping[str, Vectors]) -> Background:
+    """How alike any two texts are; copies count once, or a flood would be what is usual."""
+    if not found:
+        return measure_background(np.zeros((0, 1), np.float32))
+    matrix = np.stack([found[key] for key in sorted(found)])
+    leaders = find_near_leaders(matrix, np.arange(len(matrix)))
+    return measure_background(matrix[leaders == np.arange(len(matrix))])
 
 
 def _failed_on(tickets: Sequence[Ticket], window: Window) -> dict[str, str]:
@@ -153,24 +220,45 @@ def _shares_a_word(
     )
 
 
+def _form(group: frozenset[str], window: Window) -> Cluster:
+    ids = sorted(group)
+    return form_cluster(ids, np.stack([window.vectors[key] for key in ids]))
+
+
+def _served_near(clusters: Sequence[Cluster], window: Window) -> list[tuple[Ticket, ...]]:
+    """The tickets an article answered that are as near to each topic as its own.
+
+    Each counts with the topic it is nearest to: wide topics reach over their neighbours'.
+    """
+    found: list[list[Ticket]] = [[] for _ in clusters]
+    if clusters:
+        centroids = np.stack([cluster.centroid for cluster in clusters])
+        least = [_reach(cluster, window) for cluster in clusters]
+        inside = [set(cluster.ticket_ids) for cluster in clusters]
+        for ticket in window.served:
+            closeness = np.round(centroids @ window.vectors[ticket.ticket_id], 5)
+            nearest = int(np.argmax(closeness))
+            near = closeness[nearest] >= least[nearest]
+            if near and ticket.ticket_id not in inside[nearest]:
+                found[nearest].append(ticket)
+    return [tuple(tickets) for tickets in found]
+
+
+def _reach(cluster: Cluster, window: Window) -> float:
+    matrix = np.stack([window.vectors[key] for key in cluster.ticket_ids])
+    return float(np.quantile(matrix @ cluster.centroid, NEAR_QUANTILE))
+
+
 def _describe(
     topic_id: str,
-    group: frozenset[str],
+    cluster: Cluster,
     names: tuple[str, ...],
     window: Window,
     holders: Mapping[str, tuple[str, ...]],
+    served: tuple[Ticket, ...],
 ) -> FoundTopic:
-    ids = sorted(group)
-    matrix = np.stack([window.vectors[key] for key in ids])
-    cluster = form_cluster(ids, matrix)
+    group = set(cluster.ticket_ids)
     tickets = tuple(window.tickets[key] for key in cluster.ticket_ids)
-    least = float(np.quantile(matrix @ cluster.centroid, NEAR_QUANTILE))
-    served = tuple(
-        ticket
-        for ticket in window.served
-        if ticket.ticket_id not in group
-        and float(window.vectors[ticket.ticket_id] @ cluster.centroid) >= least
-    )
     said = {word for name in names for word in name.split()}
     unknown = {
         term: tuple(key for key in found if key in group)

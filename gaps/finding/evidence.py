@@ -10,14 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select
 
+from gaps.finding.answers import answered_by_hand, helped_by_article
 from gaps.finding.coverage import (
     Searcher,
-    is_solved,
     measure_coverage,
     ranked_documents,
     search_documents,
 )
-from gaps.finding.facts import Dispute, DocumentFacts, TicketFacts, TopicFacts, Twins
+from gaps.finding.facts import (
+    ASKED_PER_TOPIC,
+    Dispute,
+    DocumentFacts,
+    TicketFacts,
+    TopicFacts,
+    Twins,
+)
 from gaps.finding.likeness import CLEARLY_ALIKE
 from gaps.types import Coverage, Ticket
 from kb import articles, lexical, vectors
@@ -25,13 +32,15 @@ from kb.ports import Vectors
 from kb.tables import chunks, conflicts, versions
 from kb.types import Audience, Document
 
-ASKED_PER_TOPIC = 12
-"""Resolutions and trusted searches a topic; shares over a dozen decide, more only cost time."""
-TWIN_SIMILARITY = 0.85
+TWIN_SIMILARITY = 0.75
+"""Of two articles' mean passages. On the made-up company its planted twins lie at 0.78 and 0.75,
+and 0.78 too what merely adjoins: that people ask the same of both decides (gaps/finding/twins.py).
+"""
 FEWEST_RESOLUTIONS = 3
 SAMPLED_RESOLUTIONS = 300
 CLEAR_AGREEMENT = 3.0
 LEAST_SPREAD = 0.01
+MOST_USUAL_COVERAGE = 0.9
 FEWEST_SAMPLED = 30
 """Below this the usual likeness of resolutions is not known, and no topic is held against it."""
 
@@ -141,6 +150,7 @@ def gather_facts(
     coverage: Mapping[str, Coverage],
     served: Sequence[Ticket],
     unknown_terms: Mapping[str, tuple[str, ...]],
+    answers: Mapping[str, Vectors],
     habits: Habits,
 ) -> TopicFacts:
     """Ask the retriever about a topic's most central tickets.
@@ -152,17 +162,20 @@ def gather_facts(
         coverage: By ticket id, at least of the topic's tickets.
         served: Tickets as near to the topic that an article answered.
         unknown_terms: Ticket ids by term.
+        answers: Vectors of what solved the tickets, by ticket id.
         habits: Of the whole window's agents.
     """
     trusted = _ask_trusted(retriever, tickets, library)
     encoded = _encode_resolutions(retriever, tickets)
-    answers = _ask_resolutions(retriever, tickets, encoded)
+    said = _ask_resolutions(retriever, tickets, encoded)
+    by_hand = [t for t in tickets if answered_by_hand(t, coverage[t.ticket_id])]
+    alike = [answers[t.ticket_id] for t in by_hand if t.ticket_id in answers]
     found = tuple(
         TicketFacts(
             ticket,
             coverage[ticket.ticket_id],
             trusted.get(ticket.ticket_id),
-            answers.get(ticket.ticket_id),
+            said.get(ticket.ticket_id),
         )
         for ticket in tickets
     )
@@ -174,8 +187,9 @@ def gather_facts(
         disputes=library.disputes,
         twins=find_twins(library, linked),
         unknown_terms=dict(unknown_terms),
-        agreement=habits.agreement_of(list(encoded.values())),
+        agreement=habits.agreement_of(alike[:ASKED_PER_TOPIC]),
         link_rate=habits.link_rate,
+        usual_coverage=habits.coverage,
     )
 
 
@@ -212,12 +226,15 @@ def _ask_resolutions(
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What is usual among all solved tickets of a window, to set one topic against."""
+    """What is usual among all answered tickets of a window, to set one topic against."""
 
     link_rate: float
     """Share that an article answered."""
+    coverage: float
+    """Mean coverage of tickets that an article answered although the record leaves them open: the
+    retriever's confidence in what is there. 0.5 where they are few."""
     middle: float
-    """Median cosine between two resolutions."""
+    """Median cosine between two answers."""
     spread: float
     """Median minus 16th percentile."""
 
@@ -233,22 +250,32 @@ class Habits:
         return max(agreement, CLEAR_AGREEMENT) if likeness >= CLEARLY_ALIKE else agreement
 
 
-def measure_habits(retriever: Searcher, tickets: Sequence[Ticket], served_count: int) -> Habits:
-    """Read off a sample of the resolutions, drawn by ticket id.
+def measure_habits(
+    answers: Mapping[str, Vectors],
+    tickets: Mapping[str, Ticket],
+    coverage: Mapping[str, Coverage],
+) -> Habits:
+    """Read off all tickets of a window and a sample of the answers, drawn by ticket id.
 
     Args:
-        retriever: Encodes.
+        answers: Vectors of what solved the tickets, by ticket id.
         tickets: All of the window.
-        served_count: How many of them an article answered.
+        coverage: Of those the knowledge base did not resolve.
     """
-    solved = [ticket for ticket in tickets if (ticket.resolution or "").strip()]
-    sample = sorted(solved, key=lambda t: hashlib.sha256(t.ticket_id.encode()).digest())
-    encoded = retriever.encode([t.resolution or "" for t in sample[:SAMPLED_RESOLUTIONS]])
-    rate = served_count / max(1, sum(is_solved(ticket) for ticket in tickets))
+    helped = [found for found in coverage.values() if helped_by_article(found)]
+    by_hand = sum(answered_by_hand(tickets[key], found) for key, found in coverage.items())
+    helped_count = len(tickets) - len(coverage) + len(helped)
+    rate = helped_count / max(1, helped_count + by_hand)
+    known = 0.5
+    if len(helped) >= FEWEST_SAMPLED:
+        mean = sum(found.probability for found in helped) / len(helped)
+        known = min(MOST_USUAL_COVERAGE, max(known, mean))
+    sample = sorted(answers, key=lambda key: hashlib.sha256(key.encode()).digest())
+    encoded = [answers[key] for key in sample[:SAMPLED_RESOLUTIONS]]
     if len(encoded) < FEWEST_SAMPLED:
-        return Habits(rate, 0.0, 0.0)
+        return Habits(rate, known, 0.0, 0.0)
     low, middle = np.quantile(_pairs(np.stack(encoded)), [0.16, 0.5])
-    return Habits(rate, float(middle), float(middle - low))
+    return Habits(rate, known, float(middle), float(middle - low))
 
 
 def _pairs(matrix: Vectors) -> Vectors:

@@ -13,6 +13,10 @@ FEWEST = 3
 """Tickets that must show something before it counts as evidence."""
 
 
+ASKED_PER_TOPIC = 12
+"""Resolutions and trusted searches a topic; shares over a dozen decide, more only cost time."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentFacts:
     """A live document as triage needs it."""
@@ -74,10 +78,12 @@ class TopicFacts:
     unknown_terms: Mapping[str, tuple[str, ...]] | None = None
     """Ticket ids that hold each of the topic's terms no readable document holds."""
     agreement: float | None = None
-    """Mean cosine between the resolutions, in spreads above that of any two resolutions; None
-    with too few of them."""
+    """Mean cosine between the answers given by hand, in spreads above that of any two answers;
+    None with too few of them."""
     link_rate: float = 0.0
-    """Share of all solved tickets of the window that an article answered."""
+    """Share of all answered tickets of the window that an article answered."""
+    usual_coverage: float = 0.5
+    """Mean coverage of the window's tickets that an article did answer, at least 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,8 @@ class Judgement:
     reasons: tuple[Reason, ...]
     document_ids: tuple[str, ...]
     """The document to change first, then those it rests on."""
+    ticket_ids: tuple[str, ...] | None = None
+    """The tickets it is about; None for all of the topic's."""
 
 
 def posterior_share(count: float, total: float) -> float:

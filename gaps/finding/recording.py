@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,21 +11,35 @@ import numpy as np
 from sqlalchemy import Connection
 
 from gaps import repository
-from gaps.finding import evidence, routing
-from gaps.finding.discovery import FoundTopic, Window, nearest_documents
+from gaps.covering.judging import TopicCoverage
+from gaps.covering.model import Verdict
+from gaps.finding import routing
+from gaps.finding.clustering import SEED
+from gaps.finding.discovery import FoundTopic, nearest_documents
+from gaps.finding.evidence import Library
 from gaps.finding.facts import Judgement
+from gaps.finding.tracing import Known, Traced, split_off
+from gaps.finding.window import Window
 from gaps.keeping import rows
+from gaps.keeping.atlas import write_atlas, write_topics
+from gaps.keeping.corrections import Corrected
 from gaps.ranking.forecast import forecast_weekly
 from gaps.ranking.impact import Habit, measure_habit, measure_impact
 from gaps.ranking.voices import weigh_requesters
 from gaps.ranking.weeks import count_voices_weekly, count_weekly
 from gaps.repository import StoredGap
-from gaps.types import Gap, GapStatus, Ticket
+from gaps.types import Gap, GapKind, GapStatus, Reason, Ticket
 from kb import audit
 from kb.clock import format_instant
 
 COVERED = 0.5
 QUOTES = 5
+SAID = 2
+LEAST_SURE = 0.6
+"""Below it a kind is near an even chance: a person looks before anything is drafted from it."""
+SETTLED = 0.8
+"""From here on what was answered by hand outweighs an article that is merely near: an old article
+about the predecessor of what is asked is near, and does not help."""
 RADIUS_QUANTILE = 0.1
 """A new ticket belongs to a topic when it is nearer than the farthest tenth of its tickets."""
 LONGEST_QUOTE = 240
@@ -42,6 +56,8 @@ class FinderSettings:
     window_weeks: int = 13
     reopen_growth: float = 2.0
     """A dismissed gap opens again when its topic has grown by this factor."""
+    seed: int = SEED
+    """Of the grouping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,8 @@ class FindReport:
     read: int
     unresolved: int
     uncovered: int
+    topics: dict[str, Any]
+    """How many, why all were found anew if they were, and what became of which."""
     gaps: tuple[dict[str, Any], ...]
     """As `kb gaps find --json` prints them, strongest first."""
 
@@ -61,6 +79,7 @@ class FindReport:
                 "unresolved": self.unresolved,
                 "uncovered": self.uncovered,
             },
+            "topics": self.topics,
             "gaps": list(self.gaps),
         }
 
@@ -80,22 +99,41 @@ class Run:
         self,
         connection: Connection,
         window: Window,
-        library: evidence.Library,
-        found: list[FoundTopic],
+        library: Library,
+        traced: Traced,
         judged: list[tuple[FoundTopic, Judgement]],
+        known: Known,
+        covered: Mapping[str, TopicCoverage],
         recipe: str,
     ) -> FindReport:
+        """Write everything a run found.
+
+        Args:
+            connection: In a transaction.
+            window: What was read.
+            library: The live documents.
+            traced: The topics.
+            judged: What is wrong with which.
+            known: What earlier runs left.
+            covered: What the topics' nearest articles say, topic beside topic.
+            recipe: Of the vectors.
+        """
         stored = {s.gap.topic_id: s for s in repository.read_stored_gaps(connection)}
         repository.write_gap_run(
             connection, self.run_id, at=self.now, since=self.start, until=self.end, report={}
         )
-        for topic in found:
-            self._write_topic(connection, topic, window, recipe)
+        self._write_topics(connection, traced, window, known, recipe)
         habit = measure_habit(list(window.tickets.values()))
+        parents = split_off(traced.events)
+        names = {topic.topic.topic_id: topic.topic.title for topic in traced.topics}
+        names |= {key: document.title for key, document in library.documents.items()}
         gaps = []
         for topic, judgement in judged:
-            gap = self._gap(topic, judgement, window, library, habit, stored)
+            judgement = _beside(judgement, covered.get(topic.topic.topic_id), names)
+            gap = self._gap(topic, judgement, window, library, habit, stored, known.corrected)
+            gap = replace(gap, needs_look=_needs_look(judgement, covered.get(gap.topic_id)))
             repository.write_gap(connection, gap, run_id=self.run_id, now=self.now)
+            gap = self._inherit(connection, gap, stored, parents)
             gaps.append(gap)
         self._resolve_faded(connection, stored, {gap.topic_id for gap in gaps})
         gaps.sort(key=lambda gap: (-gap.priority, gap.gap_id))
@@ -104,10 +142,60 @@ class Run:
             read=len(window.tickets),
             unresolved=len(window.coverage),
             uncovered=sum(c.probability < COVERED for c in window.coverage.values()),
+            topics=_topics_json(traced),
             gaps=tuple(_gap_json(gap, window.tickets) for gap in gaps),
         )
         self._close(connection, report)
         return report
+
+    def _write_topics(
+        self,
+        connection: Connection,
+        traced: Traced,
+        window: Window,
+        known: Known,
+        recipe: str,
+    ) -> None:
+        before = {stored.topic.topic_id: stored for stored in known.topics}
+        found = []
+        for topic in traced.topics:
+            centroid, key = topic.cluster.centroid, topic.topic.topic_id
+            closeness = {t: float(window.vectors[t] @ centroid) for t in topic.topic.ticket_ids}
+            radius = float(np.quantile(list(closeness.values()), RADIUS_QUANTILE))
+            title = known.corrected.titles.get(key, topic.topic.title)
+            old = before.get(key)
+            stored = rows.StoredTopic(
+                replace(topic.topic, title=title), centroid, recipe,
+                old.created_at if old is not None else self.now, self.now,
+                parent_id=old.parent_id if old is not None else None,
+                place=old.place if old is not None else None,
+                level=topic.level, radius=round(radius, 5),
+            )  # fmt: skip
+            found.append((stored, closeness))
+        write_topics(
+            connection, found, traced.events, traced.believable,
+            anew=traced.reason is not None, run_id=self.run_id, now=self.now,
+        )  # fmt: skip
+        write_atlas(connection, traced.coarse_of, recipe, now=self.now)
+
+    def _inherit(
+        self,
+        connection: Connection,
+        gap: Gap,
+        stored: Mapping[str, StoredGap],
+        parents: Mapping[str, str],
+    ) -> Gap:
+        """A part of what was dismissed is dismissed, until it grows by itself."""
+        parent = stored.get(parents.get(gap.topic_id, ""))
+        if parent is None or parent.gap.status is not GapStatus.DISMISSED:
+            return gap
+        if gap.topic_id in stored:
+            return gap
+        reason = parent.gap.dismissed_reason or "part of a dismissed gap"
+        return repository.dismiss_gap(
+            connection, gap.gap_id, reason=reason, by=parent.dismissed_by or self.actor,
+            now=self.now, growth=parent.dismissed_growth,
+        )  # fmt: skip
 
     def _close(self, connection: Connection, report: FindReport) -> None:
         facts = report.to_json()
@@ -131,12 +219,17 @@ class Run:
         topic: FoundTopic,
         judgement: Judgement,
         window: Window,
-        library: evidence.Library,
+        library: Library,
         habit: Habit,
         known: Mapping[str, StoredGap],
+        corrected: Corrected,
     ) -> Gap:
-        stored = known.get(topic.topic.topic_id)
-        audience, tickets = routing.choose_audience(topic.tickets)
+        topic_id = topic.topic.topic_id
+        stored = known.get(topic_id)
+        judgement = _corrected(judgement, corrected.kinds.get(topic_id))
+        about = judgement.ticket_ids
+        shown = [t for t in topic.tickets if about is None or t.ticket_id in about]
+        audience, tickets = routing.choose_audience(shown)
         weights = weigh_requesters(tickets)
         voices = count_voices_weekly(tickets, weights, self.start, self.end)
         impact = measure_impact(
@@ -147,11 +240,11 @@ class Run:
         first = min(seen) if stored is None else min(*seen, stored.gap.first_seen_at)
         status = routing.next_status(stored, weekly, reopen_growth=self.settings.reopen_growth)
         return Gap(
-            gap_id=topic.topic.topic_id.replace("top_", "gap_"),
-            topic_id=topic.topic.topic_id,
+            gap_id=topic_id.replace("top_", "gap_"),
+            topic_id=topic_id,
             kind=judgement.kind,
             status=status,
-            title=topic.topic.title,
+            title=corrected.titles.get(topic_id, topic.topic.title),
             terms=topic.topic.terms,
             priority=impact.priority,
             probability=round(judgement.probability, 4),
@@ -160,7 +253,8 @@ class Run:
             impact_high=round(impact.high, 2),
             requester_count=len(weights),
             audience=audience,
-            owner=routing.choose_owner(
+            owner=corrected.owners.get(topic_id)
+            or routing.choose_owner(
                 judgement, tickets, nearest_documents(tickets, window.coverage),
                 library.documents, self.settings.owner_topics, self.settings.default_owner,
             ),
@@ -173,20 +267,6 @@ class Run:
             dismissed_reason=stored.gap.dismissed_reason if stored is not None else None,
         )  # fmt: skip
 
-    def _write_topic(
-        self, connection: Connection, found: FoundTopic, window: Window, recipe: str
-    ) -> None:
-        centroid = found.cluster.centroid
-        closeness = {key: float(window.vectors[key] @ centroid) for key in found.topic.ticket_ids}
-        rows.write_topic(
-            connection,
-            rows.StoredTopic(
-                found.topic, centroid, recipe, self.now, self.now,
-                radius=round(float(np.quantile(list(closeness.values()), RADIUS_QUANTILE)), 5),
-            ),
-        )  # fmt: skip
-        rows.write_members(connection, found.topic.topic_id, closeness, now=self.now)
-
     def _resolve_faded(
         self, connection: Connection, stored: Mapping[str, StoredGap], found: set[str]
     ) -> None:
@@ -195,6 +275,66 @@ class Run:
                 repository.write_gap_status(
                     connection, before.gap.gap_id, GapStatus.RESOLVED, now=self.now
                 )
+
+
+def _beside(
+    judgement: Judgement, covered: TopicCoverage | None, names: Mapping[str, str]
+) -> Judgement:
+    """With what the nearest article says, where it is about an article that is not there.
+
+    Args:
+        judgement: Of a topic.
+        covered: What its nearest article says.
+        names: Titles of topics and documents by id.
+    """
+    if covered is None or judgement.kind is not GapKind.MISSING:
+        return judgement
+    document = (covered.best_document,) if covered.best_document else ()
+    texts = covered.reasons[:SAID]
+    for key in (covered.best_document, covered.rival_topic):
+        if key is not None and key in names:
+            texts = tuple(text.replace(key, f"“{names[key]}”") for text in texts)
+    said = tuple(Reason("nearest_article", text, document) for text in texts)
+    return replace(judgement, reasons=(*judgement.reasons, *said))
+
+
+def _needs_look(judgement: Judgement, covered: TopicCoverage | None) -> bool:
+    """Whether a person should decide: near even chances, or two judges of one mind each.
+
+    What was answered by hand, and whose the nearest article is, are judged apart; where only one
+    of them says *missing*, it is not settled.
+    """
+    if judgement.probability >= 1.0:
+        return False
+    if judgement.probability < LEAST_SURE:
+        return True
+    if judgement.kind is not GapKind.MISSING or covered is None:
+        return False
+    return covered.verdict is Verdict.COVERED and judgement.probability < SETTLED
+
+
+def _corrected(judgement: Judgement, kind: GapKind | None) -> Judgement:
+    """What a person said about a topic's kind stands above what the evidence seems to say."""
+    if kind is None or kind is judgement.kind:
+        return judgement
+    said = Reason(
+        "said_by_a_person", f"a person says it is {kind.value}, not {judgement.kind.value}"
+    )
+    return Judgement(kind, 1.0, (said, *judgement.reasons), judgement.document_ids)
+
+
+def _topics_json(traced: Traced) -> dict[str, Any]:
+    return {
+        "found": len(traced.topics),
+        "anew": traced.reason,
+        "changes": [
+            {
+                "topic_id": event.topic_id, "kind": event.kind.value,
+                "others": list(event.others), "tickets": event.ticket_count,
+            }
+            for event in traced.events
+        ],
+    }  # fmt: skip
 
 
 def _gap_json(gap: Gap, tickets: Mapping[str, Ticket]) -> dict[str, Any]:
@@ -209,6 +349,7 @@ def _gap_json(gap: Gap, tickets: Mapping[str, Ticket]) -> dict[str, Any]:
         "probability": gap.probability,
         "impact_per_week": gap.impact_per_week,
         "impact_interval": [gap.impact_low, gap.impact_high],
+        "needs_look": gap.needs_look,
         "tickets": list(gap.ticket_ids),
         "documents": list(gap.document_ids),
         "first_seen_at": format_instant(gap.first_seen_at),

@@ -1,21 +1,15 @@
-"""Clusters to topics: what belongs together beside its wording, and which topic it was last week.
-
-Pure. An identity lasts over weeks because topics are matched by the tickets they share, so that a
-dismissal, a draft or a weekly series is not lost when next week's clusters look a little different.
-"""
+"""What belongs together beside its wording: failures of one article, a name nobody knows; pure."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-Group = frozenset[str]
+from gaps.keeping.lineage import Alike, Group
 
-SHARED_TICKETS = 0.5
-"""Share of the smaller of two topics that must be common for them to be one (FreeITSM's value)."""
 MARKER_SHARE = 0.4
 MARKER_STRAY_SHARE = 0.25
+MARKER_LIKENESS = 0.3
 """The made-up company's VPN story falls into four groups without this, into two with it."""
 FEWEST_REQUESTERS = 3
 
@@ -70,16 +64,19 @@ def merge_by_markers(
     groups: Sequence[Group],
     holders: Mapping[str, Collection[str]],
     requesters: Mapping[str, str],
+    alike: Alike,
 ) -> list[Group]:
     """Join groups that speak of the same thing no document knows.
 
     A marker is a term without a document that at least 40% of each joined group hold, and that
-    hardly occurs in the other groups. Ungrouped tickets that hold it come along.
+    hardly occurs in the other groups. Groups that are not alike beside it stay apart: an ordinary
+    word that no document happens to hold says nothing. Ungrouped tickets that hold it come along.
 
     Args:
         groups: Disjoint sets of ticket ids.
         holders: Ticket ids that hold each term no document knows.
         requesters: Requester by ticket id.
+        alike: Of two groups: 1 where their members are as alike across as within.
     """
     current = [set(group) for group in groups]
     for term in sorted(holders, key=lambda t: (-len(holders[t]), t)):
@@ -87,6 +84,8 @@ def merge_by_markers(
         marked = [group for group in current if len(group & held) >= MARKER_SHARE * len(group)]
         if not marked:
             continue
+        main = min((frozenset(g) for g in marked), key=lambda group: (-len(group), min(group)))
+        marked = [g for g in marked if g == main or alike(main, frozenset(g)) >= MARKER_LIKENESS]
         inside = sum(len(group & held) for group in marked)
         grouped = sum(len(group & held) for group in current)
         if grouped - inside > MARKER_STRAY_SHARE * grouped:
@@ -96,47 +95,6 @@ def merge_by_markers(
         current = [group for group in current if not any(group is m for m in marked)]
         current.append(joined)
     return _large_enough(current, requesters)
-
-
-def match_topics(
-    groups: Sequence[Group], known: Mapping[str, Collection[str]], *, taken: Collection[str] = ()
-) -> list[tuple[str, Group]]:
-    """Give every group the id of the stored topic it continues, or a new one.
-
-    A group continues the topic with which it shares most tickets, if that is at least half of the
-    smaller of the two. Groups that continue the same topic are one again.
-
-    Args:
-        groups: Disjoint sets of ticket ids.
-        known: Ticket ids of the stored topics by topic id.
-        taken: Ids that no new topic may get.
-
-    Returns:
-        Topic id and tickets, by topic id.
-    """
-    continued: defaultdict[str, set[str]] = defaultdict(set)
-    for group in sorted(groups, key=lambda g: (-len(g), min(g))):
-        continued[_best_match(group, known) or _topic_id(group, known, continued, taken)] |= group
-    return [(key, frozenset(tickets)) for key, tickets in sorted(continued.items())]
-
-
-def _best_match(group: Group, known: Mapping[str, Collection[str]]) -> str | None:
-    shared = {key: len(group & set(tickets)) for key, tickets in known.items()}
-    enough = [
-        key
-        for key, count in shared.items()
-        if count and count >= SHARED_TICKETS * min(len(group), len(known[key]))
-    ]
-    return min(enough, key=lambda key: (-shared[key], key), default=None)
-
-
-def _topic_id(group: Group, *taken: Collection[str]) -> str:
-    seed = "\n".join(sorted(group))
-    for attempt in range(1_000):
-        digest = hashlib.sha256(f"{attempt}\n{seed}".encode()).hexdigest()
-        if not any(f"top_{digest[:12]}" in ids for ids in taken):
-            return f"top_{digest[:12]}"
-    raise AssertionError("a thousand digests were taken")
 
 
 def count_requesters(ticket_ids: Collection[str], requesters: Mapping[str, str]) -> int:

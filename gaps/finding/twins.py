@@ -12,14 +12,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from gaps.finding import naming, topics
+from gaps.finding import naming
 from gaps.finding.clustering import form_cluster
-from gaps.finding.discovery import FoundTopic, Window, requester_of
+from gaps.finding.discovery import FoundTopic, background_of, measure_likeness
 from gaps.finding.evidence import Library, find_twins
+from gaps.finding.facts import Twins
+from gaps.finding.window import Window
+from gaps.keeping.lineage import trace_lineage
+from gaps.keeping.rows import PAIR
+from gaps.ranking.voices import requester_of
 from gaps.types import Ticket, Topic
 
 FEWEST_LINKS = 3
 """Tickets that must link each of the two."""
+ASKED_ALIKE = 0.85
+"""How alike the questions are that one article and the other answer: 0.91 and 1.30 for the planted
+twins of the made-up company; 0.02 to 0.82 for nearly all other pairs, the few above are of unlike
+articles."""
 
 
 def find_twin_topics(
@@ -40,7 +49,10 @@ def find_twin_topics(
     continued = {topic.topic.topic_id for topic in found}
     remaining = {key: ids for key, ids in known.items() if key not in continued}
     result: list[FoundTopic] = []
+    usual = background_of(window.vectors).middle
     for twins in find_twins(library, linked):
+        if not _are_asked_alike(twins, free, window, usual):
+            continue
         pair = {twins.left_id, twins.right_id}
         tickets = [t for t in free if pair & set(t.linked_articles) and t.ticket_id not in taken]
         if len({requester_of(t) for t in tickets}) < FEWEST_LINKS:
@@ -53,6 +65,24 @@ def find_twin_topics(
     return result
 
 
+def _are_asked_alike(twins: Twins, tickets: Sequence[Ticket], window: Window, usual: float) -> bool:
+    """Whether those who were given one of the articles ask what those with the other ask."""
+    left, right = (
+        frozenset(
+            t.ticket_id
+            for t in tickets
+            if own in t.linked_articles and other not in t.linked_articles
+        )
+        for own, other in (
+            (twins.left_id, twins.right_id),
+            (twins.right_id, twins.left_id),
+        )
+    )
+    if not left or not right:
+        return False
+    return measure_likeness(left, right, window.vectors, usual) >= ASKED_ALIKE
+
+
 def _describe(
     tickets: Sequence[Ticket],
     window: Window,
@@ -61,10 +91,11 @@ def _describe(
 ) -> FoundTopic:
     ids = [ticket.ticket_id for ticket in tickets]
     cluster = form_cluster(ids, np.stack([window.vectors[key] for key in ids]))
-    [(topic_id, _)] = topics.match_topics([frozenset(ids)], known, taken=taken)
+    lineage = trace_lineage([frozenset(ids)], known, alike=lambda _one, _two: 1.0, taken=taken)
+    [(topic_id, _)] = lineage.topics
     terms = {key: naming.ticket_terms(ticket) for key, ticket in window.tickets.items()}
     requesters = {key: requester_of(ticket) for key, ticket in window.tickets.items()}
     [names] = naming.distinguishing_terms([ids], terms, requesters)
     central = tuple(window.tickets[key] for key in cluster.ticket_ids)
     topic = Topic(topic_id, naming.choose_title(central, names), names, cluster.ticket_ids)
-    return FoundTopic(topic, replace(cluster), central, (), {})
+    return FoundTopic(topic, replace(cluster), central, (), {}, level=PAIR)

@@ -57,20 +57,22 @@ def trace_lineage(
     known: Mapping[str, Collection[str]],
     *,
     alike: Alike,
+    seen: Collection[str] | None = None,
     bound: Collection[str] = (),
     taken: Collection[str] = (),
 ) -> Lineage:
     """Give every group the id of the topic it continues, or a new one, and say what happened.
 
     A group continues the topic with which it shares most tickets, if that is at least half of the
-    smaller of the two (of the topic as far as it is grouped now). Further parts of the same topic
-    join it again while they are alike; else they split off. A topic whose tickets went into
+    smaller of the two (of the topic as far as its tickets were read now). Further parts of the same
+    topic join it again while they are alike; else they split off. A topic whose tickets went into
     another's group is merged into that one.
 
     Args:
         groups: Disjoint sets of ticket ids.
         known: Ticket ids of the stored topics by topic id; disjoint.
         alike: Of two groups.
+        seen: All tickets that were read, the ungrouped ones too; those of the groups unless given.
         bound: Topics that stay one however little alike their parts are.
         taken: Ids that no new topic may get.
     """
@@ -82,7 +84,8 @@ def trace_lineage(
     ordered = sorted(groups, key=lambda group: (-len(group), min(group)))
     shared = [Counter(home[ticket] for ticket in group if ticket in home) for group in ordered]
     present = sum(shared, Counter())
-    heirs = _choose_heirs(ordered, shared, present)
+    looked_at = present if seen is None else Counter(home[key] for key in seen if key in home)
+    heirs = _choose_heirs(ordered, shared, looked_at)
     joined = dict(heirs)
     events: list[TopicEvent] = []
     result: defaultdict[str, set[str]] = defaultdict(set)
@@ -104,7 +107,7 @@ def trace_lineage(
 
 
 def _choose_heirs(
-    groups: Sequence[Group], shared: Sequence[Counter[str]], present: Counter[str]
+    groups: Sequence[Group], shared: Sequence[Counter[str]], looked_at: Counter[str]
 ) -> dict[int, str]:
     """Topic by place of its group: the pairs that share most first, each side once."""
     pairs = sorted(
@@ -112,7 +115,7 @@ def _choose_heirs(
     )
     heirs: dict[int, str] = {}
     for negative, key, place in pairs:
-        enough = -negative >= SHARED_TICKETS * min(len(groups[place]), present[key])
+        enough = -negative >= SHARED_TICKETS * min(len(groups[place]), looked_at[key])
         if enough and place not in heirs and key not in heirs.values():
             heirs[place] = key
     return heirs

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from gaps.keeping.lineage import EventKind, TopicEvent
 from gaps.tables import tickets, topic_events, topic_members, topics
@@ -17,7 +17,7 @@ from gaps.types import Topic
 from kb.errors import NotFoundError
 from kb.ports import Vectors
 
-FINE, COARSE = "fine", "coarse"
+FINE, COARSE, PAIR = "fine", "coarse", "pair"
 BATCH = 500
 
 
@@ -31,7 +31,8 @@ class StoredTopic:
     created_at: datetime
     updated_at: datetime
     level: str = FINE
-    """"fine": what gaps are about; "coarse": an area that holds fine topics."""
+    """"fine": what gaps are about; "coarse": an area that holds fine topics; "pair": what two
+    articles are given for that say the same."""
     parent_id: str | None = None
     """The area of a fine topic."""
     merged_into: str | None = None
@@ -77,6 +78,7 @@ def read_members(connection: Connection, topic_id: str | None = None) -> dict[st
     query = select(topic_members.c.topic_id, topic_members.c.ticket_id).order_by(
         topic_members.c.topic_id, topic_members.c.similarity.desc(), topic_members.c.ticket_id
     )
+    query = query.where(topic_members.c.topic_id.is_not(None))
     if topic_id is not None:
         query = query.where(topic_members.c.topic_id == topic_id)
     found: defaultdict[str, list[str]] = defaultdict(list)
@@ -107,12 +109,21 @@ def write_topic(connection: Connection, stored: StoredTopic) -> None:
 
 def write_members(
     connection: Connection,
-    topic_id: str,
+    topic_id: str | None,
     similarities: Mapping[str, float],
     *,
     now: datetime,
+    anew: bool = True,
 ) -> None:
-    """Put tickets into a topic, out of whichever they were in."""
+    """Put tickets into a topic, out of whichever they were in.
+
+    Args:
+        connection: In a transaction.
+        topic_id: None says that they were looked at and belong to no topic.
+        similarities: Cosine with the topic's centroid by ticket id.
+        now: When.
+        anew: Whether all topics were found anew then, and not only these tickets put into them.
+    """
     ids = sorted(similarities)
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
@@ -121,7 +132,7 @@ def write_members(
             insert(topic_members),
             [
                 {
-                    "ticket_id": key, "topic_id": topic_id, "at": now,
+                    "ticket_id": key, "topic_id": topic_id, "at": now, "anew": anew,
                     "similarity": round(float(similarities[key]), 5),
                 }
                 for key in batch
@@ -129,12 +140,26 @@ def write_members(
         )  # fmt: skip
 
 
-def delete_members(connection: Connection, ticket_ids: Iterable[str]) -> None:
-    """Take tickets out of their topics."""
-    ids = sorted(set(ticket_ids))
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Where a ticket was put when it was looked at."""
+
+    topic_id: str | None
+    similarity: float
+    anew: bool
+    """When all topics were found anew, and not after."""
+
+
+def read_memberships(connection: Connection, ticket_ids: Sequence[str]) -> dict[str, Membership]:
+    """Of those of some tickets that an earlier run has looked at."""
+    found: dict[str, Membership] = {}
+    ids = sorted(ticket_ids)
     for start in range(0, len(ids), BATCH):
-        batch = ids[start : start + BATCH]
-        connection.execute(delete(topic_members).where(topic_members.c.ticket_id.in_(batch)))
+        rows = connection.execute(
+            select(topic_members).where(topic_members.c.ticket_id.in_(ids[start : start + BATCH]))
+        )
+        found |= {row.ticket_id: Membership(row.topic_id, row.similarity, row.anew) for row in rows}
+    return found
 
 
 def move_members(connection: Connection, gone: str, into: str) -> None:
@@ -165,14 +190,6 @@ def read_events(connection: Connection, topic_id: str) -> list[tuple[datetime, T
         for row in rows
         if row.topic_id == topic_id or topic_id in row.others
     ]
-
-
-def count_members(connection: Connection) -> dict[str, int]:
-    """Tickets by topic."""
-    rows = connection.execute(
-        select(topic_members.c.topic_id, func.count()).group_by(topic_members.c.topic_id)
-    )
-    return {key: int(count) for key, count in rows}
 
 
 def read_instants(connection: Connection, topic_id: str) -> list[datetime]:

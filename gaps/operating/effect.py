@@ -22,7 +22,6 @@ from gaps import repository
 from gaps.drafting.drafts import make_id, read_draft
 from gaps.drafting.publications import read_publication
 from gaps.drafting.publish import BASELINE
-from gaps.finding.coverage import has_failed
 from gaps.operating.asking import (
     Asked,
     ask_tickets,
@@ -242,7 +241,7 @@ def _demand(
 
 
 def _failures(before: Sequence[Ticket], after: Sequence[Ticket]) -> dict[str, Any]:
-    failed = [sum(has_failed(t) for t in side) for side in (before, after)]
+    failed = [sum(t.has_failed for t in side) for side in (before, after)]
     table = [[failed[0], len(before) - failed[0]], [failed[1], len(after) - failed[1]]]
     return {
         "before": {"tickets": len(before), "failed": failed[0]},

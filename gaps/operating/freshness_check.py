@@ -18,7 +18,6 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
 from gaps import repository
-from gaps.finding.coverage import has_failed
 from gaps.operating.freshness_signals import FreshnessReason, KnownSignals, find_signals
 from gaps.types import Ticket
 from kb import articles, audit, vectors
@@ -110,7 +109,7 @@ def _read_known(
             ):
                 linked[document_id].append(ticket)
     with_links = [t for found in linked.values() for t in found]
-    failed = sum(has_failed(t) for t in with_links)
+    failed = sum(t.has_failed for t in with_links)
     lost: dict[str, list[tuple[str, str, bool]]] = defaultdict(list)
     rows = connection.execute(select(conflicts).order_by(conflicts.c.similarity.desc())).all()
     pairs: dict[tuple[str, str], str] = {}

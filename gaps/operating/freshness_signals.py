@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gaps.drafting.writing.evidence import origin_of, usable_texts
-from gaps.finding.coverage import has_failed
 from gaps.types import Ticket
 from kb.contradictions import telling_words
 from kb.freshness import DEFAULT_REVIEW_DAYS
@@ -85,7 +84,7 @@ def find_signals(
 
 def _ticket_signals(document: Document, known: KnownSignals) -> Iterable[FreshnessReason]:
     tickets = known.linked.get(document.document_id, [])
-    failed = [t for t in tickets if has_failed(t)]
+    failed = [t for t in tickets if t.has_failed]
     if len(failed) >= 2:
         usual = known.failure_share
         share = (len(failed) + PRIOR_TICKETS * usual) / (len(tickets) + PRIOR_TICKETS)

@@ -6,6 +6,7 @@ the database lets this audience read, in the same snapshot, leaves here.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -98,6 +99,14 @@ class Retriever:
             self._database, self._encoder, hashed, encode=encode_questions
         )
         return [found[vectors.hash_text(text)] for text in texts]
+
+    def name_state(self) -> str:
+        """A name of all that answers depend on but the present: what was answered under the same
+        name is what would be answered now, but for documents whose dates have passed since."""
+        with self._snapshot() as (_, view):
+            learned = view.learned.model_id if view.learned is not None else None
+            told = repr((view.state, learned, self._encoder.recipe, self._rules))
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def search(
         self,

@@ -43,8 +43,9 @@ def _create_members() -> None:
     op.create_table(
         "topic_members",
         sa.Column("ticket_id", sa.String(length=120), nullable=False),
-        sa.Column("topic_id", sa.String(length=40), nullable=False),
+        sa.Column("topic_id", sa.String(length=40)),
         sa.Column("similarity", sa.Float(), nullable=False),
+        sa.Column("anew", sa.Boolean(), nullable=False),
         sa.Column("at", tables.Instant(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["topic_id"], ["topics.id"], name=op.f("fk_topic_members_topic_id")
@@ -122,7 +123,7 @@ def _move_members() -> None:
     )
     members = sa.table(
         "topic_members", sa.column("ticket_id"), sa.column("topic_id"),
-        sa.column("similarity"), sa.column("at"),
+        sa.column("similarity"), sa.column("anew"), sa.column("at"),
     )  # fmt: skip
     connection = op.get_bind()
     rows = connection.execute(sa.select(topics).order_by(topics.c.updated_at, topics.c.id)).all()
@@ -134,6 +135,6 @@ def _move_members() -> None:
     for ticket_id, (topic_id, similarity, at) in sorted(held.items()):
         connection.execute(
             sa.insert(members).values(
-                ticket_id=ticket_id, topic_id=topic_id, similarity=similarity, at=at
+                ticket_id=ticket_id, topic_id=topic_id, similarity=similarity, anew=True, at=at
             )
         )

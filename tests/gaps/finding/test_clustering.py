@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaps.finding import clustering
-from gaps.finding.clustering import Cluster, Point, asymptotic_surprise, cluster_points
+from gaps.finding.clustering import Cluster, Point, cluster_points
+from gaps.finding.communities import asymptotic_surprise
 from kb.ports import Vectors
 
 DIMENSIONS = 48
@@ -122,3 +123,19 @@ def test_surprise_of_a_hand_worked_partition() -> None:
     found = asymptotic_surprise(labels, edges, np.ones(7, np.float32))
     assert found == pytest.approx(wanted, rel=1e-6)
     assert asymptotic_surprise(np.zeros(6, int), edges, np.ones(7, np.float32)) == 0.0
+
+
+def test_what_is_asked_alike_and_solved_differently_is_two_topics() -> None:
+    points, asked = make_points([60], spread=0.6)
+    _, solved = make_points([30, 30], spread=0.3, seed=2)
+    answered = cluster_points(points, asked, answers=solved)
+    assert len(cluster_points(points, asked)) == 1
+    halves = [{int(key[-4:]) < 30 for key in cluster.ticket_ids} for cluster in answered]
+    assert halves == [{False}, {True}] or halves == [{True}, {False}]
+
+
+def test_tickets_without_an_answer_are_grouped_by_their_question() -> None:
+    points, asked = make_points([30, 30], spread=0.3)
+    assert named(cluster_points(points, asked, answers=np.zeros_like(asked))) == named(
+        cluster_points(points, asked)
+    )

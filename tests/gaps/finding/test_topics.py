@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from gaps.finding.topics import group_by_failed_article, match_topics, merge_by_markers
+from gaps.finding.topics import group_by_failed_article, merge_by_markers
 
 
 def group(prefix: str, *numbers: int) -> frozenset[str]:
@@ -14,34 +11,8 @@ def people(*groups: frozenset[str]) -> dict[str, str]:
     return {key: f"r-{key}" for found in groups for key in found}
 
 
-def test_a_topic_keeps_its_id_while_half_of_it_is_shared() -> None:
-    known = {"top_old": [f"a{n}" for n in range(10)]}
-    [(kept, _)] = match_topics([group("a", *range(5, 15))], known)
-    [(new, _)] = match_topics([group("a", *range(6, 16))], known)
-    assert kept == "top_old"
-    assert new != "top_old"
-
-
-def test_of_two_stored_topics_the_one_with_more_shared_tickets_goes_on() -> None:
-    known = {"top_1": ["a1", "a2"], "top_2": ["a3", "a4", "a5"]}
-    [(topic_id, _)] = match_topics([group("a", 1, 2, 3, 4, 5)], known)
-    assert topic_id == "top_2"
-
-
-def test_groups_that_continue_one_topic_are_one_again() -> None:
-    known = {"top_1": [f"a{n}" for n in range(10)]}
-    [(topic_id, tickets)] = match_topics([group("a", *range(6)), group("a", *range(6, 10))], known)
-    assert topic_id == "top_1"
-    assert len(tickets) == 10
-
-
-@given(st.sets(st.integers(0, 30), min_size=1), st.sets(st.integers(31, 60), min_size=1))
-def test_no_ticket_is_lost_and_ids_are_distinct(left: set[int], right: set[int]) -> None:
-    groups = [group("a", *left), group("a", *right)]
-    matched = match_topics(groups, {})
-    assert {key for _, tickets in matched for key in tickets} == groups[0] | groups[1]
-    assert len({topic_id for topic_id, _ in matched}) == 2
-    assert match_topics(groups[::-1], {}) == matched
+def alike(_left: frozenset[str], _right: frozenset[str]) -> float:
+    return 1.0
 
 
 def test_failures_of_an_article_join_the_group_that_is_about_it() -> None:
@@ -67,7 +38,7 @@ def test_a_name_no_document_knows_joins_groups_and_strays() -> None:
     one, two, stray = group("a", *range(6)), group("b", *range(5)), group("s", 1)
     other = group("o", *range(6))
     holders = {"corvid": sorted(one | two | stray)}
-    groups = merge_by_markers([one, two, other], holders, people(one, two, stray, other))
+    groups = merge_by_markers([one, two, other], holders, people(one, two, stray, other), alike)
     assert set(groups) == {one | two | stray, other}
 
 
@@ -75,4 +46,11 @@ def test_a_name_spread_over_everything_joins_nothing() -> None:
     groups = [group(name, *range(5)) for name in "abcd"]
     holders = {"thing": ["a0", "a1", "b0", "c0", "c1", "d0", "d1", "b1"]}
     holders["thing"] = [key for key in holders["thing"] if key[0] in "ab"] + ["c0", "d0"]
-    assert set(merge_by_markers(groups, holders, people(*groups))) == set(groups)
+    assert set(merge_by_markers(groups, holders, people(*groups), alike)) == set(groups)
+
+
+def test_an_ordinary_word_no_document_holds_joins_nothing_that_is_unlike() -> None:
+    one, two = group("a", *range(6)), group("b", *range(5))
+    holders = {"number": sorted(one | two)}
+    groups = merge_by_markers([one, two], holders, people(one, two), lambda _one, _two: 0.1)
+    assert set(groups) == {one, two}

@@ -7,7 +7,7 @@ from gaps.finding.facts import Dispute, TopicFacts, Twins
 from gaps.finding.missing import judge_missing
 from gaps.finding.triage import judge_duplicate, judge_topic
 from gaps.operating.drive import DRAFTED_PROBABILITY
-from gaps.types import GapKind, Ticket
+from gaps.types import GapKind, Ticket, TicketStatus
 from kb.types import Audience
 from tests.gaps.finding.factories import (
     MONDAY,
@@ -17,6 +17,7 @@ from tests.gaps.finding.factories import (
     make_ticket,
 )
 
+WAITING = TicketStatus.OPEN
 GUIDE = make_document_facts(
     "guide", "You can send back anything you bought within 14 days of delivery of your order."
 )
@@ -191,3 +192,45 @@ def test_resolutions_that_do_not_agree_are_no_topic_to_write_about() -> None:
     facts = make_facts([make_ticket(n) for n in range(6)], probability=0.3)
     agreed, torn = (judge_missing(replace(facts, agreement=spread)) for spread in (4.0, 1.0))
     assert torn.probability < DRAFTED_PROBABILITY <= agreed.probability
+
+
+def test_a_missing_gap_holds_what_was_answered_by_hand() -> None:
+    by_hand = [make_ticket(n, resolution="Turn it twice.") for n in range(6)]
+    helped = [make_ticket(10 + n, linked_articles=("guide",)) for n in range(2)]
+    near, far = make_ticket(20, status=WAITING), make_ticket(21, status=WAITING)
+    tickets = [by_hand[0], near, *by_hand[1:], *helped, far]
+    judgement = judge_missing(make_facts(tickets, documents=[GUIDE]))
+    assert judgement.ticket_ids == ("T-0000", "T-0020", *(f"T-{n:04}" for n in range(1, 6)))
+
+
+def test_links_to_one_article_speak_against_a_gap_and_stray_links_do_not() -> None:
+    others = [make_document_facts(f"other-{n}") for n in range(6)]
+    by_hand = [make_ticket(n, resolution="Turn it twice.") for n in range(12)]
+    one = [make_ticket(20 + n, linked_articles=("guide",)) for n in range(6)]
+    stray = [make_ticket(20 + n, linked_articles=(f"other-{n}",)) for n in range(6)]
+    scattered, pointed = (
+        judge_missing(make_facts(by_hand + links, documents=[GUIDE, *others], link_rate=0.4))
+        for links in (stray, one)
+    )
+    assert pointed.probability < scattered.probability
+
+
+def test_coverage_is_read_beside_that_of_what_articles_did_answer() -> None:
+    facts = make_facts([make_ticket(n) for n in range(6)], probability=0.7)
+    sure = judge_missing(replace(facts, usual_coverage=0.9))
+    assert judge_missing(facts).probability < DRAFTED_PROBABILITY < sure.probability
+
+
+def test_three_resolutions_of_many_tickets_decide_no_kind() -> None:
+    done = [make_ticket(n, resolution="Access granted.") for n in range(3)]
+    asked = [make_ticket(10 + n, status=WAITING) for n in range(9)]
+    assert kind_of(make_facts(done)) is GapKind.NEEDS_ACTION
+    assert kind_of(make_facts(done + asked)) is GapKind.MISSING
+
+
+def test_a_resolution_far_from_the_article_it_finds_first_makes_nothing_unfindable() -> None:
+    tickets = [make_ticket(n, resolution="Set the pump to constant pressure.") for n in range(6)]
+    pump = make_document_facts("pump")
+    facts = make_facts(tickets, best=(("guide", 0.4),), documents=[GUIDE, pump])
+    far = tuple(replace(found, answers=(("pump", 0.25),)) for found in facts.tickets)
+    assert kind_of(replace(facts, tickets=far)) is GapKind.MISSING

@@ -32,6 +32,12 @@ def test_a_group_keeps_the_id_of_the_topic_it_continues() -> None:
     assert lineage.events == ()
 
 
+def test_two_stray_tickets_do_not_hand_on_the_identity_of_a_topic() -> None:
+    strays = tickets(0, 2) | tickets(200, 220)
+    lineage = trace_lineage([strays], KNOWN, alike=apart, seen=tickets(0, 220))
+    assert "top_a" not in dict(lineage.topics)
+
+
 def test_a_new_group_gets_an_id_of_its_own_that_depends_on_nothing_else() -> None:
     left = trace_lineage([tickets(300, 310)], KNOWN, alike=apart)
     right = trace_lineage([tickets(300, 310)], {}, alike=apart)

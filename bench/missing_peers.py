@@ -1,0 +1,58 @@
+"""Two other ways to find missing topics, on the product's own vectors: thresholds, and Leiden."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import graspologic_native
+import numpy as np
+from numpy.typing import NDArray
+
+from gaps.finding.neighbours import neighbour_graph, reduce_dimensions
+
+UNCOVERED, LINKED = 0.75, 0.82
+"""FreeITSM's: best article below, two tickets above (cosine)."""
+FEWEST = 3
+RESOLUTIONS = (1.0, 2.4, 5.7, 8.7, 13.5, 20.8, 32.0)
+Matrix = NDArray[np.float32]
+
+
+def link_uncovered(matrix: Matrix, best_cosines: Sequence[float]) -> list[list[int]]:
+    """FreeITSM's rule: tickets no article is near to, joined by single linkage; places, largest
+    first."""
+    places = np.nonzero(np.asarray(best_cosines) < UNCOVERED)[0]
+    parent = list(range(len(places)))
+
+    def root(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = parent[parent[place]]
+            place = parent[place]
+        return place
+
+    near = matrix[places] @ matrix[places].T >= LINKED
+    for left, right in zip(*np.nonzero(np.triu(near, 1)), strict=True):
+        parent[root(int(right))] = root(int(left))
+    return _groups([root(place) for place in range(len(places))], places.tolist())
+
+
+def find_by_question(matrix: Matrix, resolution: float, seed: int) -> list[list[int]]:
+    """Leiden on the questions' nearest neighbours alone; places, largest first."""
+    edges, weights = neighbour_graph(reduce_dimensions(matrix))
+    named = [
+        (str(left), str(right), weight)
+        for (left, right), weight in zip(edges.tolist(), weights.tolist(), strict=True)
+    ]
+    _, found = graspologic_native.leiden(named, resolution=resolution, iterations=3, seed=seed)
+    unused = max(found.values()) + 1
+    labels = [found.get(str(place), unused + place) for place in range(len(matrix))]
+    return _groups(labels, list(range(len(matrix))))
+
+
+def _groups(labels: Sequence[int], places: Sequence[int]) -> list[list[int]]:
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for label, place in zip(labels, places, strict=True):
+        found[label].append(place)
+    return sorted(
+        (group for group in found.values() if len(group) >= FEWEST), key=lambda g: (-len(g), g[0])
+    )

@@ -1,0 +1,1 @@
+"""Tickets' vectors to topics at two levels, for any number of tickets; pure."""
