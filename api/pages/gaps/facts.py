@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -18,10 +18,11 @@ from gaps.drafting.drafts import read_drafts
 from gaps.drafting.publications import read_publications
 from gaps.keeping import rows
 from gaps.keeping.correcting import MOVABLE, read_corrections
-from gaps.ranking.weeks import list_weeks, start_of_week
+from gaps.ranking.weeks import WEEK, list_weeks, start_of_week
 from gaps.repository import StoredGap, read_gaps, read_stored_gap, read_tickets
+from gaps.signals import read_evidence
 from gaps.tables import coverages, tickets, topics
-from gaps.types import Draft, Gap, GapStatus, Publication, Ticket
+from gaps.types import OUTCOME, SIGNAL, Draft, Gap, GapStatus, Publication, Ticket
 from kb.tables import documents
 
 TICKETS_SHOWN = 12
@@ -61,6 +62,8 @@ class GapFacts:
     ticket_ids: tuple[str, ...]
     """Of all that are still stored, most central first."""
     offset: int
+    told: tuple[Ticket, ...]
+    """What agents told of it, in the shape of tickets, newest first."""
     nearest: tuple[NearArticle, ...]
     weeks: tuple[tuple[datetime, int], ...]
     """Mondays and tickets, of the topic's whole series."""
@@ -114,8 +117,9 @@ def read_gap_facts(connection: Connection, gap_id: str, *, offset: int = 0) -> G
         tickets=tuple(read[key] for key in page),
         ticket_ids=tuple(ids),
         offset=offset,
+        told=_read_told(connection, gap),
         nearest=_read_nearest(connection, gap),
-        weeks=_count_weeks(rows.read_instants(connection, gap.topic_id)),
+        weeks=_count_weeks(rows.read_instants(connection, gap.topic_id)) or _recent_weeks(gap),
         marks=_marks(published, history),
         history=history,
         drafts=tuple(read_drafts(connection, gap_id=gap_id)),
@@ -165,6 +169,23 @@ def _count_weeks(instants: Sequence[datetime]) -> tuple[tuple[datetime, int], ..
     counts = Counter(start_of_week(at) for at in instants)
     weeks = dict.fromkeys([*list_weeks(instants[0], instants[-1]), start_of_week(instants[-1])])
     return tuple((week, counts[week]) for week in weeks)
+
+
+def _recent_weeks(gap: Gap) -> tuple[tuple[datetime, int], ...]:
+    """Those of the gap's last run, for a topic whose tickets are counted with others now."""
+    last = start_of_week(gap.last_seen_at)
+    counts = gap.weekly_counts
+    return tuple((last - (len(counts) - 1 - n) * WEEK, count) for n, count in enumerate(counts))
+
+
+def _read_told(connection: Connection, gap: Gap) -> tuple[Ticket, ...]:
+    wanted = {key for key in gap.ticket_ids if key.startswith((SIGNAL, OUTCOME))}
+    if not wanted:
+        return ()
+    until = gap.last_seen_at + timedelta(seconds=1)
+    found = read_evidence(connection, since=gap.first_seen_at, until=until)
+    told = [ticket for ticket in found if ticket.ticket_id in wanted]
+    return tuple(sorted(told, key=lambda t: (t.created_at, t.ticket_id), reverse=True))
 
 
 def _read_nearest(connection: Connection, gap: Gap) -> tuple[NearArticle, ...]:

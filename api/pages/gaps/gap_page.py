@@ -17,6 +17,7 @@ from api.pages.gaps.week_chart import draw_series
 from api.pages.layout import render_page
 from api.pages.session import PageCaller, PageSession
 from api.wiring import Application
+from gaps.signals import reason_of
 from gaps.types import Draft, DraftState, Gap, GapKind, GapStatus
 from kb.types import Role
 
@@ -98,7 +99,9 @@ def show_gap(
             if (chart := draw_series(facts.weeks, facts.marks, width=width)) is not None
         ],
         anchors=_anchors(facts),
-        ticket_ids=frozenset(gap.ticket_ids),
+        ticket_count=wording.count_tickets(gap),
+        told_ids=frozenset(ticket.ticket_id for ticket in facts.told),
+        reason_of=reason_of,
         rows=TICKETS_SHOWN,
         notice=notice,
         sent=sent or Sent(),

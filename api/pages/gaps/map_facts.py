@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from gaps.keeping.rows import COARSE, FINE, count_members
+from gaps.keeping.rows import COARSE
 from gaps.repository import read_gaps
-from gaps.tables import topics
+from gaps.tables import topic_members, topics
 from gaps.types import Gap, GapStatus
 from kb.errors import NotFoundError
 
@@ -58,7 +58,7 @@ class MapArea:
 def read_areas(connection: Connection) -> list[MapArea]:
     """Areas that hold topics, most tickets first; topics without an area come as one more."""
     gaps = {gap.topic_id: gap for gap in read_gaps(connection)}
-    counts = count_members(connection)
+    counts = _count_members(connection)
     areas: dict[str, tuple[str, tuple[float, float] | None]] = {}
     held: defaultdict[str, list[MapTopic]] = defaultdict(list)
     found = connection.execute(
@@ -71,7 +71,7 @@ def read_areas(connection: Connection) -> list[MapArea]:
             areas[row.id] = (row.title, _to_place(row.place))
     for row in found:
         tickets = counts.get(row.id, 0)
-        if row.level == FINE and (tickets or row.id in gaps):
+        if row.level != COARSE and (tickets or row.id in gaps):
             topic = MapTopic(row.id, row.title, tickets, _to_place(row.place), gaps.get(row.id))
             held[row.parent_id if row.parent_id in areas else NO_AREA].append(topic)
     areas[NO_AREA] = ("In no area", None)
@@ -81,6 +81,13 @@ def read_areas(connection: Connection) -> list[MapArea]:
         if key in held
     ]
     return sorted(result, key=lambda area: (-area.tickets, area.area_id))
+
+
+def _count_members(connection: Connection) -> dict[str, int]:
+    """Tickets by topic."""
+    members = select(topic_members.c.topic_id, func.count()).group_by(topic_members.c.topic_id)
+    found = connection.execute(members.where(topic_members.c.topic_id.is_not(None)))
+    return {key: int(count) for key, count in found}
 
 
 def find_area(areas: list[MapArea], area_id: str) -> MapArea:

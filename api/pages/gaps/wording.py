@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gaps.types import Gap, GapKind
+from gaps.types import OUTCOME, SIGNAL, Gap, GapKind
 from kb.types import Audience
 
 
@@ -76,6 +76,11 @@ def certainty(gap: Gap) -> str:
     if gap.probability >= 0.5:
         return "rather likely"
     return "possible"
+
+
+def count_tickets(gap: Gap) -> int:
+    """Without what agents told beside them."""
+    return sum(not key.startswith((SIGNAL, OUTCOME)) for key in gap.ticket_ids)
 
 
 def interval(gap: Gap) -> str:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from api.wiring import Application
 from gaps import repository
 from gaps.keeping import rows
 from gaps.keeping.correcting import read_corrections
-from gaps.types import DraftState, Gap, GapKind, GapStatus
+from gaps.signals import Signal, write_signal
+from gaps.types import SIGNAL, DraftState, Gap, GapKind, GapStatus, Reason
 from kb.tables import api_keys
 from kb.types import Audience, Role
 from tests.api.pages.factories import NOW, Browser, make_key, store_draft
@@ -114,6 +117,38 @@ def test_the_nearest_articles_say_why_they_do_not_answer(kb: Application, ines: 
         "answer with a probability of 8 %." in text  # fmt: skip
     stale = ines.get("/gaps/gap_02").text
     assert "“Connect to the company network” was linked in 14 tickets" in stale.split("Nearest")[1]
+
+
+def test_what_agents_told_stands_beside_the_tickets_and_is_none(
+    kb: Application, ines: Browser, world: dict[str, Gap]
+) -> None:
+    assert "What agents told" not in ines.get(PAGE).text
+    gap = world["Corvid Connect stays at Negotiating"]
+    with kb.database.write() as connection:
+        told = write_signal(
+            connection, Signal("Corvid <b>hangs</b> on a train?", GapKind.UNFINDABLE),
+            key_id=None, audience=Audience.INTERNAL, now=NOW - timedelta(days=3),
+        )  # fmt: skip
+        key = f"{SIGNAL}{told}"
+        reason = Reason("told", "an agent found nothing", (key, "W00-1", "W99-gone"))
+        gap = replace(gap, ticket_ids=(key, *gap.ticket_ids), reasons=(reason,))
+        repository.write_gap(connection, gap, run_id="run-gap_00", now=NOW)
+    text = ines.get(PAGE).text
+    assert "Corvid &lt;b&gt;hangs&lt;/b&gt; on a train?" in text
+    assert "they say: hard to find" in text
+    assert '<a href="#told">1 report from agents</a>' in text
+    assert '<a href="#tickets">61</a>' in text
+    assert "W99-gone" not in text
+    assert re.search(r"<dd>61 <span class=.range.>41 people", ines.get("/gaps").text)
+
+
+def test_a_topic_without_tickets_of_its_own_shows_the_weeks_of_its_run(
+    kb: Application, ines: Browser, world: dict[str, Gap]
+) -> None:
+    gap = world["How long a refund takes"]
+    with kb.database.write() as connection:
+        rows.write_members(connection, "top_03", dict.fromkeys(gap.ticket_ids, 0.5), now=NOW)
+    assert "30 tickets in 13 weeks" in ines.get(f"/gaps/{gap.gap_id}").text
 
 
 def test_dismissing_takes_it_off_the_list_and_says_so(kb: Application, ines: Browser) -> None:
