@@ -149,6 +149,7 @@ def _show(
         rises={gap.gap_id: weekly_rise(gap.weekly_counts) for gap in shown},
         certainty=wording.certainty,
         interval=wording.interval,
+        saved_by=wording.saved,
         count_tickets=wording.count_tickets,
         meanings={kind.value: text.meaning for kind, text in wording.KINDS.items()},
         audiences={audience.value: text for audience, text in wording.AUDIENCES.items()},

@@ -89,6 +89,7 @@ def show_gap(
         text=wording.KINDS[gap.kind],
         certainty=wording.certainty(gap),
         interval=wording.interval(gap),
+        saved=wording.saved(gap),
         audience=wording.AUDIENCES[gap.audience],
         kinds=[kind.value for kind in GapKind if kind is not gap.kind],
         meanings={kind.value: text.meaning for kind, text in wording.KINDS.items()},

@@ -60,9 +60,7 @@ def _why_not(
     text = f"{count} of {len(asked)} questions find it among the first {READ_DEPTH}"
     if first:
         mean = sum(first) / len(first)
-        text += (
-            f"; where it comes first, it is judged to answer with a probability of {percent(mean)}"
-        )
+        text += f"; where it comes first, search is {percent(mean)} sure that it answers"
     said.append(f"{text}.")
     return tuple(said)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from api.pages.wording import figure
 from gaps.types import OUTCOME, SIGNAL, Gap, GapKind
 from kb.types import Audience
 
@@ -88,6 +89,11 @@ def interval(gap: Gap) -> str:
     if gap.impact_high <= 0:
         return ""
     return f"{_short(gap.impact_low)}–{_short(gap.impact_high)}"
+
+
+def saved(gap: Gap) -> str:
+    """Tickets a week that a right text would save; never "0" while some are expected."""
+    return "< 0.1" if 0 < gap.impact_per_week < 0.05 else figure(gap.impact_per_week)
 
 
 def _short(number: float) -> str:

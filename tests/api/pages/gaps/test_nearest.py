@@ -25,8 +25,8 @@ def test_what_the_gap_is_about_comes_first_then_what_is_found_most_often() -> No
         "None of the 3 questions finds it among the first 3.",
     )
     assert near[1].reasons == (
-        "3 of 3 questions find it among the first 3; where it comes first, it is judged to answer "
-        "with a probability of 15 %.",
+        "3 of 3 questions find it among the first 3; where it comes first, search is 15 % "
+        "sure that it answers.",
     )
 
 
