@@ -93,7 +93,9 @@ def remember_candidates() -> Iterator[None]:
     ) -> Candidates:
         found = held.get((query, audience))
         if found is None:
-            found = held[query, audience] = usual(connection, view, query, audience, vector, within)
+            found = held[query, audience] = usual(
+                connection, view, query, audience, vector, within
+            )
         return Candidates(
             dict(found.documents), found.chunks, {n: dict(s) for n, s in found.scores.items()}
         )
