@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gaps import repository
+from gaps import repository, signals
 from gaps.drafting import drafts as draft_rows
 from gaps.drafting import writer
 from gaps.drafting.drafts import draft_to_json
@@ -59,6 +59,7 @@ class GapDesk:
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        anew: bool = False,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Read the tickets of a window and say what the knowledge base lacks."""
@@ -73,6 +74,7 @@ class GapDesk:
             now=application.clock.now(),
             since=since,
             until=until,
+            anew=anew,
             progress=progress,
         )
         return report.to_json()
@@ -113,7 +115,9 @@ class GapDesk:
         """A gap with its reasons and the words of its first tickets."""
         with self._application.database.read() as connection:
             gap = repository.read_gap(connection, gap_id)
-            tickets = repository.read_tickets(connection, ids=gap.ticket_ids[:QUOTED_TICKETS])
+            shown = gap.ticket_ids[:QUOTED_TICKETS]
+            tickets = repository.read_tickets(connection, ids=shown)
+            tickets += signals.read_told(connection, shown)
         evidence = [
             {
                 "ticket_id": ticket.ticket_id,

@@ -97,11 +97,19 @@ def read_evidence(connection: Connection, *, since: datetime, until: datetime) -
     return sorted(found, key=lambda ticket: ticket.ticket_id)
 
 
-def reason_of(ticket: Ticket) -> GapKind | None:
-    """The kind an agent's signal claims; None of a ticket."""
-    if not ticket.is_told or not ticket.tags:
-        return None
-    return GapKind(ticket.tags[0])
+def read_told(connection: Connection, ids: Sequence[str]) -> list[Ticket]:
+    """What agents told, of some ids of evidence, in the shape of tickets."""
+    wanted = [key.removeprefix(SIGNAL) for key in ids if key.startswith(SIGNAL)]
+    failed = [key.removeprefix(OUTCOME) for key in ids if key.startswith(OUTCOME)]
+    told = connection.execute(select(signals).where(signals.c.id.in_(wanted))).all()
+    rows = connection.execute(
+        select(outcomes, searches.c.query, searches.c.audience, searches.c.conversation_id)
+        .join(searches, searches.c.id == outcomes.c.search_id)
+        .where(outcomes.c.id.in_(failed))
+    ).all()
+    requesters = _read_requesters(connection, [row.ticket_id for row in (*told, *rows)])
+    found = [_from_signal(row, requesters) for row in told]
+    return [*found, *(_from_outcome(row, requesters) for row in rows)]
 
 
 def _read_requesters(

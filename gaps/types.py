@@ -95,6 +95,11 @@ class Ticket:
         return self.ticket_id.startswith((SIGNAL, OUTCOME))
 
     @property
+    def told_kind(self) -> GapKind | None:
+        """The kind of gap an agent claims; None of a ticket."""
+        return GapKind(self.tags[0]) if self.is_told and self.tags else None
+
+    @property
     def is_solved(self) -> bool:
         """Whether nobody waits any more, by whatever means."""
         return self.status not in (TicketStatus.OPEN, TicketStatus.PENDING)

@@ -77,6 +77,7 @@ def tickets_delete(ticket_id: str) -> None:
 def gaps_find(
     since: Annotated[str | None, typer.Option(help="Tickets from this instant on.")] = None,
     until: Annotated[str | None, typer.Option(help="Tickets before this instant.")] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Find all topics anew.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read the tickets and say what is missing, stale or wrong, strongest first."""
@@ -84,6 +85,7 @@ def gaps_find(
         report = application.desk.find_gaps(
             since=parse_instant(since, where="--since") if since else None,
             until=parse_instant(until, where="--until") if until else None,
+            anew=anew,
             progress=tick,
         )
     if as_json:
@@ -94,6 +96,15 @@ def gaps_find(
         f"{counted['read']} tickets read, {counted['unresolved']} not resolved by the knowledge "
         f"base, {counted['uncovered']} not covered by it"
     )
+    topics = report["topics"]
+    print_line(
+        f"{topics['found']} topics, all found anew: {topics['anew']}"
+        if topics["anew"]
+        else f"{topics['found']} topics, new tickets put into known ones"
+    )
+    for change in topics["changes"]:
+        others = f" ({', '.join(change['others'])})" if change["others"] else ""
+        print_line(f"  {change['topic_id']} {change['kind']}{others}")
     _print_gaps(report["gaps"])
 
 

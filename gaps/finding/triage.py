@@ -38,6 +38,7 @@ SAID_COSINE = 0.4
 """Mean cosine of the resolutions with the article: 0.41 and 0.50 on the made-up company's story,
 0.27 where four resolutions on sending mail find an article on locked extensions first."""
 SEEN_SHARE = 0.4
+TOLD_SHARE = 0.5
 READ_DEPTH = 3
 TWIN_SHARE = 0.15
 LEAST_PROBABILITY = 0.25
@@ -151,6 +152,27 @@ def _is_thin(resolved: Sequence[TicketFacts], asked: int) -> bool:
     return len(resolved) < RESOLVED_SHARE * asked
 
 
+def _judge_told(facts: TopicFacts) -> Judgement | None:
+    """Agents say what it is, and are at least half of those who speak of it."""
+    told = [f for f in facts.tickets if f.ticket.told_kind not in (None, GapKind.MISSING)]
+    kinds = Counter(f.ticket.told_kind for f in told)
+    if not kinds:
+        return None
+    kind = max(kinds, key=lambda found: (kinds[found], str(found)))
+    saying = [f for f in told if f.ticket.told_kind is kind]
+    people = {f.ticket.requester for f in saying}
+    if kind is None or len(people) < FEWEST or len(saying) < TOLD_SHARE * len(facts.tickets):
+        return None
+    linked = Counter(key for f in saying for key in f.coverage.linked_live)
+    text = f"agents told {len(saying)} times that it is {kind.value}"
+    return Judgement(
+        kind,
+        posterior_share(len(saying), len(facts.tickets)),
+        (Reason("agents_told", text, ids_of(saying)),),
+        tuple(sorted(linked, key=lambda key: (-linked[key], key)))[:1],
+    )
+
+
 def _judge_unfindable(facts: TopicFacts) -> Judgement | None:
     """An article holds what the resolutions say, and the questions do not find it."""
     answered = [f for f in facts.tickets if f.answers]
@@ -188,6 +210,7 @@ _JUDGES: tuple[Callable[[TopicFacts], Judgement | None], ...] = (
     judge_conflict,
     _judge_restricted,
     _judge_action,
+    _judge_told,
     _judge_unfindable,
     judge_missing,
 )

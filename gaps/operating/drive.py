@@ -180,7 +180,9 @@ def draft_strongest(tools: DriveTools, *, now: datetime) -> dict[str, Any]:
         waiting = [
             gap
             for gap in repository.read_gaps(connection, status=GapStatus.OPEN)
-            if gap.probability >= DRAFTED_PROBABILITY and _needs_draft(connection, gap)
+            if gap.probability >= DRAFTED_PROBABILITY
+            and not gap.needs_look
+            and _needs_draft(connection, gap)
         ][: tools.settings.drafts_per_drive]
     for gap in waiting:
         try:

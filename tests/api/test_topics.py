@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from gaps import repository
 from gaps.types import Gap, GapStatus
 from kb import audit
 from kb.types import Audience, Role
-from tests.api.factories import bearer
+from tests.api.factories import NOW, bearer
 from tests.api.factories import make_key as make_plain_key
 from tests.api.pages.factories import make_application, make_key, make_tickets, store_gap
 
@@ -177,3 +178,22 @@ def test_topics_are_listed_page_by_page(
 ) -> None:
     found = client.get("/v1/topics", headers=owner).json()
     assert "top-gap_one" in str(found)
+
+
+def test_what_agents_told_is_shown_with_a_gap(
+    client: TestClient, kb: Application, owner: dict[str, str]
+) -> None:
+    agent = bearer(make_plain_key(kb, Role.AGENT, Audience.PUBLIC))
+    body = {"question": "the client hangs at negotiating", "reason": "missing"}
+    signal = client.post("/v1/gap-signals", json=body, headers=agent).json()["signal_id"]
+    tickets = make_tickets("S", TOLD)
+    told = replace(tickets[0], ticket_id=f"signal:{signal}")
+    gap = store_gap(kb, "gap_told", tickets)
+    with kb.database.write() as connection:
+        ids = (told.ticket_id, *gap.ticket_ids)
+        repository.write_gap(
+            connection, replace(gap, ticket_ids=ids), run_id="run-gap_told", now=NOW
+        )
+    shown = client.get("/v1/gaps/gap_told", headers=owner).json()
+    assert len(shown["evidence"]) == 5
+    assert any(item["body"] == body["question"] for item in shown["evidence"])

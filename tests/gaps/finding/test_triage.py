@@ -234,3 +234,24 @@ def test_a_resolution_far_from_the_article_it_finds_first_makes_nothing_unfindab
     facts = make_facts(tickets, best=(("guide", 0.4),), documents=[GUIDE, pump])
     far = tuple(replace(found, answers=(("pump", 0.25),)) for found in facts.tickets)
     assert kind_of(replace(facts, tickets=far)) is GapKind.MISSING
+
+
+def make_told(number: int, kind: GapKind) -> Ticket:
+    return make_ticket(
+        number, "reset the teapot", ticket_id=f"signal:gs_{number}", status=TicketStatus.OPEN,
+        tags=(kind.value,),
+    )  # fmt: skip
+
+
+def test_what_several_agents_say_it_is_it_is() -> None:
+    told = [make_told(n, GapKind.NEEDS_ACTION) for n in range(4)]
+    judgement = judge_topic(make_facts([*told, make_ticket(9)]))
+    assert judgement is not None
+    assert judgement.kind is GapKind.NEEDS_ACTION
+    assert judgement.reasons[0].signal == "agents_told"
+
+
+def test_one_key_that_says_so_all_day_decides_nothing() -> None:
+    told = [replace(make_told(n, GapKind.NEEDS_ACTION), requester="key 1") for n in range(9)]
+    judgement = judge_topic(make_facts(told))
+    assert judgement is None or judgement.kind is not GapKind.NEEDS_ACTION
