@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -20,9 +20,9 @@ from gaps.keeping import rows
 from gaps.keeping.correcting import MOVABLE, read_corrections
 from gaps.ranking.weeks import WEEK, list_weeks, start_of_week
 from gaps.repository import StoredGap, read_gaps, read_stored_gap, read_tickets
-from gaps.signals import read_evidence
+from gaps.signals import read_told
 from gaps.tables import coverages, tickets, topics
-from gaps.types import OUTCOME, SIGNAL, Draft, Gap, GapStatus, Publication, Ticket
+from gaps.types import Draft, Gap, GapStatus, Publication, Ticket
 from kb.tables import documents
 
 TICKETS_SHOWN = 12
@@ -179,13 +179,8 @@ def _recent_weeks(gap: Gap) -> tuple[tuple[datetime, int], ...]:
 
 
 def _read_told(connection: Connection, gap: Gap) -> tuple[Ticket, ...]:
-    wanted = {key for key in gap.ticket_ids if key.startswith((SIGNAL, OUTCOME))}
-    if not wanted:
-        return ()
-    until = gap.last_seen_at + timedelta(seconds=1)
-    found = read_evidence(connection, since=gap.first_seen_at, until=until)
-    told = [ticket for ticket in found if ticket.ticket_id in wanted]
-    return tuple(sorted(told, key=lambda t: (t.created_at, t.ticket_id), reverse=True))
+    found = read_told(connection, gap.ticket_ids)
+    return tuple(sorted(found, key=lambda t: (t.created_at, t.ticket_id), reverse=True))
 
 
 def _read_nearest(connection: Connection, gap: Gap) -> tuple[NearArticle, ...]:

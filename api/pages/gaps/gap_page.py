@@ -17,7 +17,6 @@ from api.pages.gaps.week_chart import draw_series
 from api.pages.layout import render_page
 from api.pages.session import PageCaller, PageSession
 from api.wiring import Application
-from gaps.signals import reason_of
 from gaps.types import Draft, DraftState, Gap, GapKind, GapStatus
 from kb.types import Role
 
@@ -102,7 +101,6 @@ def show_gap(
         anchors=_anchors(facts),
         ticket_count=wording.count_tickets(gap),
         told_ids=frozenset(ticket.ticket_id for ticket in facts.told),
-        reason_of=reason_of,
         rows=TICKETS_SHOWN,
         notice=notice,
         sent=sent or Sent(),
