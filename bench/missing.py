@@ -90,7 +90,9 @@ def _measure(data: Path, world: World, folder: Path, seeds: int) -> dict[str, An
 def _find(application: Application, world: World, folder: Path, seed: int) -> dict[str, Any]:
     """One run of the product's finder, as on a fresh installation: nothing known before."""
     with application.database.write() as connection:
-        for table in (tables.gaps, tables.gap_runs, tables.topics):
+        for table in (
+            tables.gaps, tables.gap_runs, tables.topic_events, tables.topic_members, tables.topics,
+        ):  # fmt: skip
             connection.execute(delete(table))
     settings = replace(
         FinderSettings("thunderbird", authorities=application.settings.hierarchy.authorities),

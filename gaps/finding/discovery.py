@@ -25,6 +25,7 @@ from gaps.finding.window import Window
 from gaps.keeping.lineage import Group
 from gaps.keeping.rows import FINE
 from gaps.ranking.voices import requester_of
+from gaps.reading.cleaning import is_automatic
 from gaps.types import Coverage, Ticket, Topic
 from kb.ports import Vectors
 
@@ -59,13 +60,10 @@ class Grouping:
 
 
 def believable_tickets(window: Window) -> list[Ticket]:
-    """The unresolved tickets, without those that give orders to their reader, by id: such a ticket
-    is no evidence of anything."""
-    return [
-        window.tickets[key]
-        for key in sorted(window.coverage)
-        if not is_hostile(f"{window.tickets[key].subject}\n{window.tickets[key].body}")
-    ]
+    """The unresolved tickets, by id, without those that give orders to their reader and those that
+    a mailbox sent by itself: they are no evidence of anything."""
+    found = (window.tickets[key] for key in sorted(window.coverage))
+    return [t for t in found if not is_automatic(t) and not is_hostile(f"{t.subject}\n{t.body}")]
 
 
 def group_tickets(

@@ -55,6 +55,13 @@ _GREETINGS = frozenset(
     "hi hello hey dear good hallo guten moin bonjour salut hola buenos buenas ciao buongiorno "
     "beste geachte goedendag dag cześć olá team greetings".split()
 )
+_AUTOMATIC = (
+    "automatic reply", "auto reply", "auto-reply", "autoreply", "out of office", "out of the office",
+    "undeliverable", "undelivered mail", "mail delivery failed", "delivery status notification",
+    "automatische antwort", "abwesenheitsnotiz", "réponse automatique", "absence du bureau",
+    "automatisch antwoord", "afwezig", "respuesta automática", "fuera de la oficina",
+    "risposta automatica", "resposta automática", "autoodpowiedź",
+)  # fmt: skip
 _SUBJECT_PREFIX = re.compile(
     r"^(?:\s*(?:re|fw|fwd|aw|wg|tr|antw|sv|rif)\s*:|\s*\[[^\]\[]{1,40}\])+\s*", re.I
 )
@@ -94,6 +101,11 @@ def clean_ticket(ticket: Ticket) -> Ticket:
         body=cleaned.text,
         error_code=ticket.error_code or (cleaned.codes[0] if cleaned.codes else None),
     )
+
+
+def is_automatic(ticket: Ticket) -> bool:
+    """Whether a mailbox answered and nobody asks: an absence, or a mail that came back."""
+    return _SUBJECT_PREFIX.sub("", ticket.subject).strip().lower().startswith(_AUTOMATIC)
 
 
 def clean_text(subject: str, body: str) -> Cleaned:

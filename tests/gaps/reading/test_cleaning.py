@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaps.reading.cleaning import LONGEST_TEXT, clean_text, clean_ticket
+from gaps.reading.cleaning import LONGEST_TEXT, clean_text, clean_ticket, is_automatic
 from tests.gaps.finding.factories import make_ticket
 
 MAIL = """\
@@ -125,3 +125,17 @@ def test_any_text_can_be_read_and_reading_it_again_changes_little(subject: str, 
     once = clean_text(subject, body)
     again = clean_text(once.subject, once.text)
     assert len(again.text) <= len(once.text)
+
+
+@pytest.mark.parametrize(
+    ("subject", "automatic"),
+    [
+        ("Automatic reply: Your order", True),
+        ("RE: Out of office: back on Monday", True),
+        ("[Ext] Abwesenheitsnotiz", True),
+        ("Is there an automatic reply for absent colleagues?", False),
+        ("Lost key", False),
+    ],
+)
+def test_what_a_mailbox_sends_by_itself_is_told_apart(subject: str, automatic: bool) -> None:
+    assert is_automatic(make_ticket(1, "I am away.", subject=subject)) is automatic
