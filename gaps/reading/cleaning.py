@@ -56,7 +56,8 @@ _GREETINGS = frozenset(
     "beste geachte goedendag dag cześć olá team greetings".split()
 )
 _AUTOMATIC = (
-    "automatic reply", "auto reply", "auto-reply", "autoreply", "out of office", "out of the office",
+    "automatic reply", "auto reply", "auto-reply", "autoreply", "out of office",
+    "out of the office",
     "undeliverable", "undelivered mail", "mail delivery failed", "delivery status notification",
     "automatische antwort", "abwesenheitsnotiz", "réponse automatique", "absence du bureau",
     "automatisch antwoord", "afwezig", "respuesta automática", "fuera de la oficina",
