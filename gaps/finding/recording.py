@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from gaps.finding.window import Window
 from gaps.keeping import rows
 from gaps.keeping.atlas import write_atlas, write_topics
 from gaps.keeping.corrections import Corrected
+from gaps.keeping.lineage import EventKind, TopicEvent
 from gaps.ranking.forecast import forecast_weekly
 from gaps.ranking.impact import Habit, measure_habit, measure_impact
 from gaps.ranking.voices import weigh_requesters
@@ -135,7 +136,11 @@ class Run:
             repository.write_gap(connection, gap, run_id=self.run_id, now=self.now)
             gap = self._inherit(connection, gap, stored, parents)
             gaps.append(gap)
-        self._resolve_faded(connection, stored, {gap.topic_id for gap in gaps})
+        self._merge_topics(connection, traced.events, stored)
+        read = {topic.topic.topic_id for topic in traced.topics}
+        read |= {m.topic_id for m in known.memberships.values() if m.topic_id is not None}
+        read -= set(known.corrected.kinds)
+        self._resolve(connection, stored, {gap.topic_id for gap in gaps}, read)
         gaps.sort(key=lambda gap: (-gap.priority, gap.gap_id))
         report = FindReport(
             run_id=self.run_id,
@@ -267,11 +272,45 @@ class Run:
             dismissed_reason=stored.gap.dismissed_reason if stored is not None else None,
         )  # fmt: skip
 
-    def _resolve_faded(
-        self, connection: Connection, stored: Mapping[str, StoredGap], found: set[str]
+    def _merge_topics(
+        self,
+        connection: Connection,
+        events: Sequence[TopicEvent],
+        stored: Mapping[str, StoredGap],
     ) -> None:
+        """What went into another topic is no gap of its own, unless somebody works on it."""
+        for event in events:
+            if event.kind is not EventKind.MERGED:
+                continue
+            gap = stored.get(event.topic_id)
+            if gap is not None and gap.gap.status in (GapStatus.DRAFTING, GapStatus.PUBLISHED):
+                continue
+            rows.move_members(connection, event.topic_id, event.others[0])
+            if gap is not None and gap.gap.status is GapStatus.OPEN:
+                repository.write_gap_status(
+                    connection, gap.gap.gap_id, GapStatus.RESOLVED, now=self.now
+                )
+
+    def _resolve(
+        self,
+        connection: Connection,
+        stored: Mapping[str, StoredGap],
+        found: set[str],
+        read: set[str],
+    ) -> None:
+        """Gaps nobody asks about any more, and open ones whose topic was read and lacks nothing.
+
+        Args:
+            connection: In a transaction.
+            stored: Gaps by topic id, as they stood before.
+            found: Topics with a gap in this run.
+            read: Topics with tickets in the window whose kind no person has set.
+        """
         for topic_id, before in stored.items():
-            if topic_id not in found and routing.has_faded(before, self.end):
+            if topic_id in found:
+                continue
+            answered = topic_id in read and before.gap.status is GapStatus.OPEN
+            if answered or routing.has_faded(before, self.end):
                 repository.write_gap_status(
                     connection, before.gap.gap_id, GapStatus.RESOLVED, now=self.now
                 )

@@ -14,7 +14,7 @@ from gaps.finding.finder import FindReport
 from gaps.keeping import rows
 from gaps.keeping.correcting import assign_owner, correct_kind, merge_gaps, split_gap
 from gaps.signals import Signal, write_signal
-from gaps.types import GapKind, Ticket
+from gaps.types import GapKind, GapStatus, Ticket
 from kb.types import Audience
 from tests.gaps.finding.factories import MONDAY, Helpdesk, make_ticket
 from tests.kb.factories import make_parsed
@@ -231,6 +231,20 @@ def test_what_a_person_says_binds_later_runs(desk: Helpdesk, year: list[Ticket])
     assert badge["gap_id"] not in found
     assert set(part) <= set(found[new]["tickets"])
     assert not set(part) & set(found[invoice["gap_id"]]["tickets"])
+
+
+def test_a_gap_whose_topic_lacks_nothing_any_more_is_resolved(
+    desk: Helpdesk, year: list[Ticket]
+) -> None:
+    desk.add_tickets([t for t in year if t.created_at < end_of(7)])
+    [badge] = by_story(desk, desk.find(now=end_of(7)))["badge"]
+    desk.knowledge.put(make_parsed("badge", "Door badge refused at a gate since the new reader."))
+    answered = [t for t in year if "badge" in t.body and t.created_at < end_of(7)]
+    desk.add_tickets([replace(t, linked_articles=("badge",), helpful=True) for t in answered[:-2]])
+    report = desk.find(now=end_of(7))
+    assert badge["gap_id"] not in {gap["gap_id"] for gap in report.gaps}
+    with desk.database.read() as connection:
+        assert repository.read_gap(connection, badge["gap_id"]).status is GapStatus.RESOLVED
 
 
 def test_a_botnet_does_not_push_a_fake_topic_over_a_real_one(
