@@ -12,7 +12,8 @@ from gaps.finding import evidence
 from gaps.finding.coverage import Searcher
 from gaps.finding.discovery import FoundTopic
 from gaps.finding.facts import Judgement, TopicFacts
-from gaps.finding.recording import FinderSettings, FindReport, Run
+from gaps.finding.recording import FinderSettings, Run
+from gaps.finding.report import FindReport
 from gaps.finding.tracing import Known, Traced, trace_topics
 from gaps.finding.triage import judge_duplicate, judge_topic
 from gaps.finding.twins import find_twin_topics

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
 
 from gaps import repository
 from gaps.covering.judging import TopicCoverage
-from gaps.covering.model import Verdict
 from gaps.finding import routing
 from gaps.finding.clustering import SEED
 from gaps.finding.discovery import FoundTopic, nearest_documents
 from gaps.finding.evidence import Library
 from gaps.finding.facts import Judgement
+from gaps.finding.report import FindReport, gap_json, topics_json
+from gaps.finding.settling import add_nearest, apply_correction, needs_look
 from gaps.finding.tracing import Known, Traced, split_off
 from gaps.finding.window import Window
 from gaps.keeping import rows
@@ -29,21 +29,12 @@ from gaps.ranking.impact import Habit, measure_habit, measure_impact
 from gaps.ranking.voices import weigh_requesters
 from gaps.ranking.weeks import count_voices_weekly, count_weekly
 from gaps.repository import StoredGap
-from gaps.types import Gap, GapKind, GapStatus, Reason, Ticket
+from gaps.types import Gap, GapStatus
 from kb import audit
-from kb.clock import format_instant
 
 COVERED = 0.5
-QUOTES = 5
-SAID = 2
-LEAST_SURE = 0.6
-"""Below it a kind is near an even chance: a person looks before anything is drafted from it."""
-SETTLED = 0.8
-"""From here on what was answered by hand outweighs an article that is merely near: an old article
-about the predecessor of what is asked is near, and does not help."""
 RADIUS_QUANTILE = 0.1
 """A new ticket belongs to a topic when it is nearer than the farthest tenth of its tickets."""
-LONGEST_QUOTE = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +50,6 @@ class FinderSettings:
     """A dismissed gap opens again when its topic has grown by this factor."""
     seed: int = SEED
     """Of the grouping."""
-
-
-@dataclass(frozen=True, slots=True)
-class FindReport:
-    run_id: str
-    read: int
-    unresolved: int
-    uncovered: int
-    topics: dict[str, Any]
-    """How many, why all were found anew if they were, and what became of which."""
-    gaps: tuple[dict[str, Any], ...]
-    """As `kb gaps find --json` prints them, strongest first."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "run": self.run_id,
-            "tickets": {
-                "read": self.read,
-                "unresolved": self.unresolved,
-                "uncovered": self.uncovered,
-            },
-            "topics": self.topics,
-            "gaps": list(self.gaps),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +97,9 @@ class Run:
         names |= {key: document.title for key, document in library.documents.items()}
         gaps = []
         for topic, judgement in judged:
-            judgement = _beside(judgement, covered.get(topic.topic.topic_id), names)
+            judgement = add_nearest(judgement, covered.get(topic.topic.topic_id), names)
             gap = self._gap(topic, judgement, window, library, habit, stored, known.corrected)
-            gap = replace(gap, needs_look=_needs_look(judgement, covered.get(gap.topic_id)))
+            gap = replace(gap, needs_look=needs_look(judgement, covered.get(gap.topic_id)))
             repository.write_gap(connection, gap, run_id=self.run_id, now=self.now)
             gap = self._inherit(connection, gap, stored, parents)
             gaps.append(gap)
@@ -147,8 +114,8 @@ class Run:
             read=len(window.tickets),
             unresolved=len(window.coverage),
             uncovered=sum(c.probability < COVERED for c in window.coverage.values()),
-            topics=_topics_json(traced),
-            gaps=tuple(_gap_json(gap, window.tickets) for gap in gaps),
+            topics=topics_json(traced),
+            gaps=tuple(gap_json(gap, window.tickets) for gap in gaps),
         )
         self._close(connection, report)
         return report
@@ -231,7 +198,7 @@ class Run:
     ) -> Gap:
         topic_id = topic.topic.topic_id
         stored = known.get(topic_id)
-        judgement = _corrected(judgement, corrected.kinds.get(topic_id))
+        judgement = apply_correction(judgement, corrected.kinds.get(topic_id))
         about = judgement.ticket_ids
         shown = [t for t in topic.tickets if about is None or t.ticket_id in about]
         audience, tickets = routing.choose_audience(shown)
@@ -314,94 +281,3 @@ class Run:
                 repository.write_gap_status(
                     connection, before.gap.gap_id, GapStatus.RESOLVED, now=self.now
                 )
-
-
-def _beside(
-    judgement: Judgement, covered: TopicCoverage | None, names: Mapping[str, str]
-) -> Judgement:
-    """With what the nearest article says, where it is about an article that is not there.
-
-    Args:
-        judgement: Of a topic.
-        covered: What its nearest article says.
-        names: Titles of topics and documents by id.
-    """
-    if covered is None or judgement.kind is not GapKind.MISSING:
-        return judgement
-    document = (covered.best_document,) if covered.best_document else ()
-    texts = covered.reasons[:SAID]
-    for key in (covered.best_document, covered.rival_topic):
-        if key is not None and key in names:
-            texts = tuple(text.replace(key, f"“{names[key]}”") for text in texts)
-    said = tuple(Reason("nearest_article", text, document) for text in texts)
-    return replace(judgement, reasons=(*judgement.reasons, *said))
-
-
-def _needs_look(judgement: Judgement, covered: TopicCoverage | None) -> bool:
-    """Whether a person should decide: near even chances, or two judges of one mind each.
-
-    What was answered by hand, and whose the nearest article is, are judged apart; where only one
-    of them says *missing*, it is not settled.
-    """
-    if judgement.probability >= 1.0:
-        return False
-    if judgement.probability < LEAST_SURE:
-        return True
-    if judgement.kind is not GapKind.MISSING or covered is None:
-        return False
-    return covered.verdict is Verdict.COVERED and judgement.probability < SETTLED
-
-
-def _corrected(judgement: Judgement, kind: GapKind | None) -> Judgement:
-    """What a person said about a topic's kind stands above what the evidence seems to say."""
-    if kind is None or kind is judgement.kind:
-        return judgement
-    said = Reason(
-        "said_by_a_person", f"a person says it is {kind.value}, not {judgement.kind.value}"
-    )
-    return Judgement(kind, 1.0, (said, *judgement.reasons), judgement.document_ids)
-
-
-def _topics_json(traced: Traced) -> dict[str, Any]:
-    return {
-        "found": len(traced.topics),
-        "anew": traced.reason,
-        "changes": [
-            {
-                "topic_id": event.topic_id, "kind": event.kind.value,
-                "others": list(event.others), "tickets": event.ticket_count,
-            }
-            for event in traced.events
-        ],
-    }  # fmt: skip
-
-
-def _gap_json(gap: Gap, tickets: Mapping[str, Ticket]) -> dict[str, Any]:
-    shown = [tickets[key] for key in gap.ticket_ids if key in tickets]
-    return {
-        "gap_id": gap.gap_id,
-        "kind": gap.kind.value,
-        "title": gap.title,
-        "terms": list(gap.terms),
-        "status": gap.status.value,
-        "priority": gap.priority,
-        "probability": gap.probability,
-        "impact_per_week": gap.impact_per_week,
-        "impact_interval": [gap.impact_low, gap.impact_high],
-        "needs_look": gap.needs_look,
-        "tickets": list(gap.ticket_ids),
-        "documents": list(gap.document_ids),
-        "first_seen_at": format_instant(gap.first_seen_at),
-        "last_seen_at": format_instant(gap.last_seen_at),
-        "weekly_counts": list(gap.weekly_counts),
-        "audience": gap.audience.value,
-        "owner": gap.owner,
-        "requesters": gap.requester_count,
-        "reasons": [
-            {"signal": r.signal, "text": r.text, "evidence": list(r.evidence)} for r in gap.reasons
-        ],
-        "quotes": [
-            {"ticket_id": t.ticket_id, "text": t.question[:LONGEST_QUOTE]} for t in shown[:QUOTES]
-        ],
-        "dismissed_reason": gap.dismissed_reason,
-    }
