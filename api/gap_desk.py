@@ -12,7 +12,7 @@ from gaps.drafting import writer
 from gaps.drafting.drafts import draft_to_json
 from gaps.drafting.target import find_related
 from gaps.drafting.writer import DraftingSettings
-from gaps.finding.tickets import import_tickets
+from gaps.reading.tickets import import_tickets
 from gaps.types import Check, Draft, DraftState, Gap, GapKind, GapStatus
 from kb.clock import format_instant
 from kb.errors import InvalidInputError, NotFoundError

@@ -17,7 +17,7 @@ from thunderbird_data import Query, write_knowledge_base
 from thunderbird_service import CommandError, Product
 
 from api.wiring import Application
-from gaps.finding.tickets import parse_ticket_line
+from gaps.reading.tickets import parse_ticket_line
 from kb.clock import FixedClock, parse_instant
 from kb.metrics import bootstrap_interval, ndcg
 from kb.retrieval import retriever

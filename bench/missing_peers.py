@@ -9,7 +9,7 @@ import graspologic_native
 import numpy as np
 from numpy.typing import NDArray
 
-from gaps.finding.neighbours import neighbour_graph, reduce_dimensions
+from gaps.grouping.neighbours import neighbour_graph, reduce_dimensions
 
 UNCOVERED, LINKED = 0.75, 0.82
 """FreeITSM's: best article below, two tickets above (cosine)."""

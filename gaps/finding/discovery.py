@@ -11,21 +11,21 @@ import numpy as np
 
 from gaps.discovery.duplicates import find_near_leaders
 from gaps.drafting.hostile import is_hostile
-from gaps.finding import naming, topics
-from gaps.finding.clustering import (
+from gaps.finding.window import Window
+from gaps.grouping import joining, naming
+from gaps.grouping.clustering import (
     SEED,
     Cluster,
     Point,
     cluster_points,
     form_cluster,
 )
-from gaps.finding.language import main_language
-from gaps.finding.likeness import Background, likeness_ratios, measure_background
-from gaps.finding.window import Window
+from gaps.grouping.likeness import Background, likeness_ratios, measure_background
 from gaps.keeping.lineage import Group
 from gaps.keeping.rows import FINE
 from gaps.ranking.voices import requester_of
 from gaps.reading.cleaning import is_automatic
+from gaps.reading.language import main_language
 from gaps.types import Coverage, Ticket, Topic
 from kb.ports import Vectors
 
@@ -98,10 +98,10 @@ def group_tickets(
     if news is None or news:
         fresh = [frozenset(cluster.ticket_ids) for cluster in _cluster(free, window, seed)]
     groups = [*standing, *(group for group in fresh if news is None or group & news)]
-    groups = topics.group_by_failed_article(groups, _failed_on(believable, window), requesters)
+    groups = joining.group_by_failed_article(groups, _failed_on(believable, window), requesters)
     holders = _unknown_holders(believable, terms, requesters, find_unknown)
     usual = background_of(window.vectors).middle
-    groups = topics.merge_by_markers(
+    groups = joining.merge_by_markers(
         groups,
         holders,
         requesters,

@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 
 from gaps.covering.judging import judge_topics
 from gaps.covering.model import read_shipped_calibration
-from gaps.finding import evidence
 from gaps.finding.coverage import Searcher
 from gaps.finding.discovery import FoundTopic
-from gaps.finding.facts import Judgement, TopicFacts
 from gaps.finding.recording import FinderSettings, Run
 from gaps.finding.report import FindReport
 from gaps.finding.tracing import Known, Traced, trace_topics
-from gaps.finding.triage import judge_duplicate, judge_topic
-from gaps.finding.twins import find_twin_topics
 from gaps.finding.window import Progress, Window, read_tickets, read_window
 from gaps.keeping import rows
 from gaps.keeping.correcting import read_corrections
 from gaps.keeping.corrections import sum_up
 from gaps.ranking.weeks import start_of_week
+from gaps.triage import evidence
+from gaps.triage.facts import Judgement, TopicFacts
+from gaps.triage.judging import judge_duplicate, judge_topic
+from gaps.triage.twins import find_twin_topics
 from kb.database import Database
 from kb.ports import Encoder
 from kb.types import Audience

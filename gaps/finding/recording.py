@@ -12,14 +12,11 @@ from sqlalchemy import Connection
 from gaps import repository
 from gaps.covering.judging import TopicCoverage
 from gaps.finding import routing
-from gaps.finding.clustering import SEED
 from gaps.finding.discovery import FoundTopic, nearest_documents
-from gaps.finding.evidence import Library
-from gaps.finding.facts import Judgement
 from gaps.finding.report import FindReport, gap_json, topics_json
-from gaps.finding.settling import add_nearest, apply_correction, needs_look
 from gaps.finding.tracing import Known, Traced, split_off
 from gaps.finding.window import Window
+from gaps.grouping.clustering import SEED
 from gaps.keeping import rows
 from gaps.keeping.atlas import write_atlas, write_topics
 from gaps.keeping.corrections import Corrected
@@ -29,6 +26,9 @@ from gaps.ranking.impact import Habit, measure_habit, measure_impact
 from gaps.ranking.voices import weigh_requesters
 from gaps.ranking.weeks import count_voices_weekly, count_weekly
 from gaps.repository import StoredGap
+from gaps.triage.evidence import Library
+from gaps.triage.facts import Judgement
+from gaps.triage.settling import add_nearest, apply_correction, needs_look
 from gaps.types import Gap, GapStatus
 from kb import audit
 

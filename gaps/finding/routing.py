@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from scipy.stats import poisson
 
-from gaps.finding.facts import DocumentFacts, Judgement
 from gaps.ranking.weeks import RATE_WEEKS, recent_counts, weekly_rate
 from gaps.repository import StoredGap
+from gaps.triage.facts import DocumentFacts, Judgement
 from gaps.types import GapKind, GapStatus, Ticket
 from kb.lexical import stem, stems_of
 from kb.types import Audience

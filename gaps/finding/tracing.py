@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from gaps.discovery.partition import discover
-from gaps.finding.clustering import SEED
 from gaps.finding.discovery import (
     FoundTopic,
     Grouping,
@@ -19,6 +18,7 @@ from gaps.finding.discovery import (
     measure_likeness,
 )
 from gaps.finding.window import Window
+from gaps.grouping.clustering import SEED
 from gaps.keeping.corrections import Corrected, keep_apart
 from gaps.keeping.increment import Increment, assign_new
 from gaps.keeping.lineage import TopicEvent, trace_lineage

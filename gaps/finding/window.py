@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gaps import repository, signals
-from gaps.finding.answers import answer_of
 from gaps.finding.coverage import Searcher, is_unresolved, measure_coverage, to_coverage
+from gaps.grouping.answers import answer_of
 from gaps.reading.cleaning import clean_ticket
 from gaps.reading.coverage_rows import hash_question, read_answers, write_answers
 from gaps.types import Coverage, Ticket, TicketStatus

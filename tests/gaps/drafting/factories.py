@@ -10,8 +10,8 @@ from typing import Any
 from gaps import repository
 from gaps.drafting.publish import ArticleChange, PreparedArticle
 from gaps.drafting.writer import DraftingSettings
-from gaps.finding.tickets import hash_ticket
 from gaps.keeping.rows import StoredTopic, write_members, write_topic
+from gaps.reading.tickets import hash_ticket
 from gaps.types import Draft, Gap, GapKind, GapStatus, Reply, Ticket, TicketStatus, Topic
 from ingest.article import parse_article
 from ingest.chunking import chunk_document

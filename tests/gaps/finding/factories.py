@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from gaps import repository
-from gaps.finding.facts import DocumentFacts, TicketFacts, TopicFacts
 from gaps.finding.finder import FinderSettings, FindReport, find_gaps
-from gaps.finding.tickets import hash_ticket, import_tickets
+from gaps.reading.tickets import hash_ticket, import_tickets
+from gaps.triage.facts import DocumentFacts, TicketFacts, TopicFacts
 from gaps.types import Coverage, Ticket, TicketStatus
 from kb.clock import FixedClock
 from kb.encoding.hashing import HashingEncoder

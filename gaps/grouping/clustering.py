@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gaps.finding.communities import find_communities
-from gaps.finding.likeness import (
+from gaps.grouping.communities import find_communities
+from gaps.grouping.likeness import (
     Background,
     likeness_ratios,
     mean_similarities,
     measure_background,
     unit_rows,
 )
-from gaps.finding.neighbours import joint_graph
+from gaps.grouping.neighbours import joint_graph
 from kb.ports import Vectors
 
 Places = NDArray[np.intp]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
-from gaps.finding.facts import (
+from gaps.triage.facts import (
     FEWEST,
     Dispute,
     DocumentFacts,
@@ -17,7 +17,7 @@ from gaps.finding.facts import (
     posterior_share,
     resolved_tickets,
 )
-from gaps.finding.wording import find_contradicted_value, find_statement, says_changed
+from gaps.triage.wording import find_contradicted_value, find_statement, says_changed
 from gaps.types import GapKind, Reason
 from kb.quantities import Slot
 

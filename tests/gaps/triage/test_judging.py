@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from gaps.finding.facts import Dispute, TopicFacts, Twins
-from gaps.finding.missing import judge_missing
-from gaps.finding.triage import judge_duplicate, judge_topic
 from gaps.operating.drive import DRAFTED_PROBABILITY
+from gaps.triage.facts import Dispute, TopicFacts, Twins
+from gaps.triage.judging import judge_duplicate, judge_topic
+from gaps.triage.missing import judge_missing
 from gaps.types import GapKind, Ticket, TicketStatus
 from kb.types import Audience
 from tests.gaps.finding.factories import (

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gaps.finding.topics import group_by_failed_article, merge_by_markers
+from gaps.grouping.joining import group_by_failed_article, merge_by_markers
 
 
 def group(prefix: str, *numbers: int) -> frozenset[str]:

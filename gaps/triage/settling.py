@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gaps.covering.judging import TopicCoverage
 from gaps.covering.model import Verdict
-from gaps.finding.facts import Judgement
+from gaps.triage.facts import Judgement
 from gaps.types import GapKind, Reason
 
 SAID = 2

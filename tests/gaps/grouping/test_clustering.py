@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaps.finding import clustering
-from gaps.finding.clustering import Cluster, Point, cluster_points
-from gaps.finding.communities import asymptotic_surprise
+from gaps.grouping import clustering
+from gaps.grouping.clustering import Cluster, Point, cluster_points
+from gaps.grouping.communities import asymptotic_surprise
 from kb.ports import Vectors
 
 DIMENSIONS = 48

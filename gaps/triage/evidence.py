@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select
 
-from gaps.finding.answers import answered_by_hand, helped_by_article
 from gaps.finding.coverage import (
     Searcher,
     measure_coverage,
     ranked_documents,
     search_documents,
 )
-from gaps.finding.facts import (
+from gaps.grouping.answers import answered_by_hand, helped_by_article
+from gaps.grouping.likeness import CLEARLY_ALIKE
+from gaps.triage.facts import (
     ASKED_PER_TOPIC,
     Dispute,
     DocumentFacts,
@@ -25,7 +26,6 @@ from gaps.finding.facts import (
     TopicFacts,
     Twins,
 )
-from gaps.finding.likeness import CLEARLY_ALIKE
 from gaps.types import Coverage, Ticket
 from kb import articles, lexical, vectors
 from kb.ports import Vectors
@@ -34,7 +34,7 @@ from kb.types import Audience, Document
 
 TWIN_SIMILARITY = 0.75
 """Of two articles' mean passages. On the made-up company its planted twins lie at 0.78 and 0.75,
-and 0.78 too what merely adjoins: that people ask the same of both decides (gaps/finding/twins.py).
+and 0.78 too what merely adjoins: that people ask the same of both decides (gaps/triage/twins.py).
 """
 FEWEST_RESOLUTIONS = 3
 SAMPLED_RESOLUTIONS = 300

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gaps.finding.language import guess_language, main_language
+from gaps.reading.language import guess_language, main_language
 
 
 @pytest.mark.parametrize(

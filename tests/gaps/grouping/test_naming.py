@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaps.finding.naming import (
+from gaps.grouping.naming import (
     LONGEST_TITLE,
     MOST_TERMS,
     choose_title,

@@ -12,15 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from gaps.finding import naming
-from gaps.finding.clustering import form_cluster
 from gaps.finding.discovery import FoundTopic, background_of, measure_likeness
-from gaps.finding.evidence import Library, find_twins
-from gaps.finding.facts import Twins
 from gaps.finding.window import Window
+from gaps.grouping import naming
+from gaps.grouping.clustering import form_cluster
 from gaps.keeping.lineage import trace_lineage
 from gaps.keeping.rows import PAIR
 from gaps.ranking.voices import requester_of
+from gaps.triage.evidence import Library, find_twins
+from gaps.triage.facts import Twins
 from gaps.types import Ticket, Topic
 
 FEWEST_LINKS = 3

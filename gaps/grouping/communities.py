@@ -11,7 +11,7 @@ import graspologic_native
 import numpy as np
 from numpy.typing import NDArray
 
-from gaps.finding.neighbours import Edges
+from gaps.grouping.neighbours import Edges
 from kb.ports import Vectors
 
 Labels = NDArray[np.int_]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from gaps.finding.likeness import unit_rows
+from gaps.grouping.likeness import unit_rows
 from kb.ports import Vectors
 
 Edges = NDArray[np.int_]

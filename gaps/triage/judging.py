@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from gaps.finding.facts import (
+from gaps.triage.facts import (
     ASKED_PER_TOPIC,
     FEWEST,
     Judgement,
@@ -21,9 +21,9 @@ from gaps.finding.facts import (
     posterior_share,
     resolved_tickets,
 )
-from gaps.finding.failing import judge_conflict, judge_failing
-from gaps.finding.missing import judge_missing
-from gaps.finding.wording import reports_action
+from gaps.triage.failing import judge_conflict, judge_failing
+from gaps.triage.missing import judge_missing
+from gaps.triage.wording import reports_action
 from gaps.types import GapKind, Reason
 
 TRUSTED_SHARE = 0.5

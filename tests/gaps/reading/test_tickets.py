@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaps import repository
-from gaps.finding.tickets import parse_ticket_line, pseudonym
+from gaps.reading.tickets import parse_ticket_line, pseudonym
 from gaps.types import TicketStatus
 from kb import audit
 from kb.errors import InvalidInputError

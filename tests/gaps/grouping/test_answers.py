@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gaps.finding.answers import answer_of, answered_by_hand, was_answered
+from gaps.grouping.answers import answer_of, answered_by_hand, was_answered
 from gaps.types import Reply, TicketStatus
 from tests.gaps.finding.factories import MONDAY, make_coverage, make_ticket
 

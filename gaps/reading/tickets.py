@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from gaps import repository
-from gaps.finding.ticket_line import AudienceFor, parse_ticket_line, pseudonym
+from gaps.reading.ticket_line import AudienceFor, parse_ticket_line, pseudonym
 from gaps.types import Ticket
 from kb import audit
 from kb.database import Database

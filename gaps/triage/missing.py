@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from gaps.finding.answers import answered_by_hand, helped_by_article
-from gaps.finding.facts import FEWEST, Judgement, TicketFacts, TopicFacts, ids_of
+from gaps.grouping.answers import answered_by_hand, helped_by_article
+from gaps.triage.facts import FEWEST, Judgement, TicketFacts, TopicFacts, ids_of
 from gaps.types import GapKind, Reason
 
 UNKNOWN_WEIGHT = 0.8

@@ -1,0 +1,1 @@
+"""Which tickets belong together, by what was asked and by what solved it."""

@@ -1,0 +1,1 @@
+"""What a topic lacks, judged from the evidence in its tickets."""
