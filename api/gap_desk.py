@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,12 @@ from gaps import repository, signals
 from gaps.drafting import drafts as draft_rows
 from gaps.drafting import writer
 from gaps.drafting.drafts import draft_to_json
+from gaps.drafting.regression import check_regression
+from gaps.drafting.replay import replay_draft
 from gaps.drafting.target import find_related
 from gaps.drafting.writer import DraftingSettings
 from gaps.finding.tickets import import_tickets
-from gaps.types import Check, Draft, DraftState, Gap, GapKind, GapStatus
+from gaps.types import Check, Draft, DraftState, Gap, GapKind, GapStatus, Ticket
 from kb.clock import format_instant
 from kb.errors import InvalidInputError, NotFoundError
 from kb.types import Role
@@ -133,7 +135,7 @@ class GapDesk:
 
     def create_draft(self, gap_id: str, caller: Caller) -> dict[str, Any]:
         """Write a draft for a gap, or a refusal with questions."""
-        return draft_to_json(self.write_draft(gap_id, actor=caller.name))
+        return draft_to_json(self.write_draft(gap_id, actor=caller.name), caller.audience)
 
     def write_draft(self, gap_id: str, *, actor: str) -> Draft:
         application = self._application
@@ -144,6 +146,7 @@ class GapDesk:
             gap_id,
             now=application.clock.now(),
             settings=self.drafting_settings(),
+            gate=self.check_regression,
             actor=actor,
         )
 
@@ -171,8 +174,27 @@ class GapDesk:
             related=find_related(application.retriever, gap, seen),
             now=application.clock.now(),
             settings=self.drafting_settings(),
-            gate=None,
+            gate=self.check_regression,
         )
+
+    def check_regression(self, draft: Draft, tickets: Sequence[Ticket]) -> Check:
+        """Ask the frozen questions and the gap's tickets as if the draft were published.
+
+        Raises:
+            KbError: It could not be tried.
+        """
+        application = self._application
+        asked = replay_draft(
+            application.database,
+            application.retriever,
+            application.encoder,
+            draft,
+            questions=application.learning.read_frozen(),
+            tickets=tickets,
+            now=application.clock.now(),
+            prepare=application.publishing.render,
+        )
+        return check_regression(asked, draft.audience)
 
     def list_drafts(self, caller: Caller, *, state: str | None = None) -> list[dict[str, Any]]:
         """Drafts the caller may review, newest first."""
@@ -184,7 +206,7 @@ class GapDesk:
                 owner=None if caller.role.includes(Role.EDITOR) else caller.owner,
                 limit=LISTED_DRAFTS,
             )
-        return [draft_to_json(draft) for draft in found]
+        return [draft_to_json(draft, caller.audience) for draft in found]
 
     def read_draft(self, draft_id: str, caller: Caller) -> Draft:
         """A draft, for whoever may review it; to others it does not exist."""
@@ -207,7 +229,7 @@ class GapDesk:
             }
             for review in found
         ]
-        return draft_to_json(draft) | {"reviews": reviews}
+        return draft_to_json(draft, caller.audience) | {"reviews": reviews}
 
 
 def gap_json(gap: Gap) -> dict[str, Any]:
