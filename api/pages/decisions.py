@@ -111,7 +111,7 @@ def roll_back(draft_id: str, kb: Kb, page: FormCaller) -> Response:
 
 def _read_own(kb: Application, page: PageSession, draft_id: str) -> DraftFacts:
     with kb.database.read() as connection:
-        facts = read_draft_facts(connection, draft_id)
+        facts = read_draft_facts(connection, draft_id, page.caller.audience)
     ensure_may_review(page.caller, facts.draft)
     return facts
 
