@@ -14,11 +14,13 @@ from gaps.drafting.drafts import draft_to_json, read_draft
 from gaps.drafting.regression import AskedTwice, check_regression
 from gaps.drafting.replay import replay_draft
 from gaps.drafting.writer import create_draft
+from gaps.repository import judgement_ref
 from gaps.types import Check, Draft, Ticket
 from kb.clock import FixedClock
 from kb.encoding.hashing import HashingEncoder
 from kb.errors import StaleError, UnavailableError
 from kb.evaluation import Question
+from kb.generation import GenerationStore
 from kb.ports import Vectors
 from kb.retrieval.retriever import Retriever, RetrieverRules
 from kb.types import Audience
@@ -223,3 +225,35 @@ def test_the_gate_sees_only_the_tickets_the_writer_saw_and_its_rows_are_stored(
     assert {row["id"] for row in rows["regression"]["replayed"]} == {"q-1", *seen}
     outside = {c["name"]: c for c in draft_to_json(draft, Audience.PUBLIC)["checks"]}
     assert "replayed" not in outside["regression"]
+
+
+def test_a_solved_ticket_does_not_teach_its_own_answer(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = write(desk)
+    left_out: list[str | None] = []
+    search = Retriever.search
+
+    def spy(self: Retriever, *args: Any, **said: Any) -> Any:
+        left_out.append(said["leave_out"])
+        return search(self, *args, **said)
+
+    monkeypatch.setattr(Retriever, "search", spy)
+    ask(desk, draft, [REFUND], make_tickets(1))
+    assert left_out == [None, judgement_ref("T-1")] * 2
+
+
+def test_a_sealed_generation_is_read_and_left_as_it_is(desk: Desk, tmp_path: Path) -> None:
+    draft = write(desk)
+    store = GenerationStore(desk.database, tmp_path / "data")
+    sealed = store.build(desk.encoder.recipe, now=NOW)
+    store.activate(sealed.generation_id, actor="test", now=NOW)
+    served = desk.search("CC-418 posture check")
+    opened, files = desk.index.view().sealed, files_of(tmp_path / "data" / "generations")
+    asked = ask(desk, draft, [REFUND], make_tickets(1))
+    assert asked[0].before.documents == ("refunds",)
+    assert asked[1].after.documents[0] == draft.document_id
+    assert desk.search("CC-418 posture check") == served
+    assert desk.index.view().sealed is opened
+    assert files_of(tmp_path / "data" / "generations") == files
+    assert len(list((tmp_path / "data" / "runtime").iterdir())) == 1
