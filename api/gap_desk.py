@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -161,10 +162,7 @@ class GapDesk:
     def check_draft(self, draft: Draft) -> tuple[Check, ...]:
         """All checks again, for a text that a person has edited."""
         application = self._application
-        with application.database.read() as connection:
-            gap = repository.read_gap(connection, draft.gap_id)
-            tickets = repository.read_tickets(connection, ids=gap.ticket_ids)
-        seen = [t for t in tickets if t.ticket_id not in draft.held_back_ids]
+        gap, seen = self._read_seen(draft)
         return writer.check_draft(
             application.database,
             application.encoder,
@@ -176,6 +174,18 @@ class GapDesk:
             settings=self.drafting_settings(),
             gate=self.check_regression,
         )
+
+    def try_text(self, draft: Draft, markdown: str) -> Check:
+        """What a text in the draft's place would do to real questions; nothing is kept."""
+        edited = replace(draft, markdown=markdown.strip() + "\n")
+        return writer.run_gate(self.check_regression, edited, self._read_seen(draft)[1])
+
+    def _read_seen(self, draft: Draft) -> tuple[Gap, list[Ticket]]:
+        """The draft's gap, with the tickets that its writer saw."""
+        with self._application.database.read() as connection:
+            gap = repository.read_gap(connection, draft.gap_id)
+            tickets = repository.read_tickets(connection, ids=gap.ticket_ids)
+        return gap, [t for t in tickets if t.ticket_id not in draft.held_back_ids]
 
     def check_regression(self, draft: Draft, tickets: Sequence[Ticket]) -> Check:
         """Ask the frozen questions and the gap's tickets as if the draft were published.

@@ -279,13 +279,12 @@ def check_draft(
         )  # fmt: skip
     return run_checks(
         checked, tickets=tickets, chunks=chunks, stronger=stronger, articles=openings,
-        encoder=encoder, regression=_run_gate(gate, draft, tickets),
+        encoder=encoder, regression=run_gate(gate, draft, tickets) if gate is not None else None,
     )  # fmt: skip
 
 
-def _run_gate(gate: Gate | None, draft: Draft, tickets: Sequence[Ticket]) -> Check | None:
-    if gate is None:
-        return None
+def run_gate(gate: Gate, draft: Draft, tickets: Sequence[Ticket]) -> Check:
+    """What the gate says, or a look that says why it could not be asked."""
     try:
         return gate(draft, tickets)
     except KbError as error:

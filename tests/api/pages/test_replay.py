@@ -183,3 +183,18 @@ def test_the_command_line_prints_the_rows(
         " not answered, right one –, first vpn-corvid; gives way to vpn-corvid" in said
     )
     assert "gained ticket VPN-0: not answered, right one –, first vpn →" in said
+
+
+def test_a_preview_tells_what_the_text_would_do_and_keeps_nothing(
+    kb: Application, browser: Browser, gap: Gap
+) -> None:
+    freeze(kb, {"id": "q-1", "text": "How do I get my money back?", "relevant": {"refunds": 1}})
+    draft = store_draft(kb, "drf_1", gap)
+    browser.sign_in(make_key(kb))
+    text = browser.post("/review/drf_1/preview", markdown=NEW_ARTICLE).text
+    preview = text[text.index('id="preview"') : text.index('class="paper previewed"')]
+    assert "Real questions asked again" in preview
+    assert "this article in their first three 0 → 3" in preview
+    with kb.database.read() as connection:
+        assert read_draft(connection, "drf_1") == draft
+    assert "Real questions asked" not in browser.post("/review/drf_1/preview", markdown=" ").text
