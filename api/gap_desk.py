@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from gaps import repository, signals
 from gaps.drafting import drafts as draft_rows
 from gaps.drafting import writer
 from gaps.drafting.drafts import draft_to_json
+from gaps.drafting.regression import check_regression
+from gaps.drafting.replay import replay_draft
 from gaps.drafting.target import find_related
 from gaps.drafting.writer import DraftingSettings
 from gaps.reading.tickets import import_tickets
-from gaps.types import Check, Draft, DraftState, Gap, GapKind, GapStatus
+from gaps.types import Check, Draft, DraftState, Gap, GapKind, GapStatus, Ticket
 from kb.clock import format_instant
 from kb.errors import InvalidInputError, NotFoundError
 from kb.types import Role
@@ -133,7 +136,7 @@ class GapDesk:
 
     def create_draft(self, gap_id: str, caller: Caller) -> dict[str, Any]:
         """Write a draft for a gap, or a refusal with questions."""
-        return draft_to_json(self.write_draft(gap_id, actor=caller.name))
+        return draft_to_json(self.write_draft(gap_id, actor=caller.name), caller.audience)
 
     def write_draft(self, gap_id: str, *, actor: str) -> Draft:
         application = self._application
@@ -144,6 +147,7 @@ class GapDesk:
             gap_id,
             now=application.clock.now(),
             settings=self.drafting_settings(),
+            gate=self.check_regression,
             actor=actor,
         )
 
@@ -158,10 +162,7 @@ class GapDesk:
     def check_draft(self, draft: Draft) -> tuple[Check, ...]:
         """All checks again, for a text that a person has edited."""
         application = self._application
-        with application.database.read() as connection:
-            gap = repository.read_gap(connection, draft.gap_id)
-            tickets = repository.read_tickets(connection, ids=gap.ticket_ids)
-        seen = [t for t in tickets if t.ticket_id not in draft.held_back_ids]
+        gap, seen = self._read_seen(draft)
         return writer.check_draft(
             application.database,
             application.encoder,
@@ -171,8 +172,39 @@ class GapDesk:
             related=find_related(application.retriever, gap, seen),
             now=application.clock.now(),
             settings=self.drafting_settings(),
-            gate=None,
+            gate=self.check_regression,
         )
+
+    def try_text(self, draft: Draft, markdown: str) -> Check:
+        """What a text in the draft's place would do to real questions; nothing is kept."""
+        edited = replace(draft, markdown=markdown.strip() + "\n")
+        return writer.run_gate(self.check_regression, edited, self._read_seen(draft)[1])
+
+    def _read_seen(self, draft: Draft) -> tuple[Gap, list[Ticket]]:
+        """The draft's gap, with the tickets that its writer saw."""
+        with self._application.database.read() as connection:
+            gap = repository.read_gap(connection, draft.gap_id)
+            tickets = repository.read_tickets(connection, ids=gap.ticket_ids)
+        return gap, [t for t in tickets if t.ticket_id not in draft.held_back_ids]
+
+    def check_regression(self, draft: Draft, tickets: Sequence[Ticket]) -> Check:
+        """Ask the frozen questions and the gap's tickets as if the draft were published.
+
+        Raises:
+            KbError: It could not be tried.
+        """
+        application = self._application
+        asked = replay_draft(
+            application.database,
+            application.retriever,
+            application.encoder,
+            draft,
+            questions=application.learning.read_frozen(),
+            tickets=tickets,
+            now=application.clock.now(),
+            prepare=application.publishing.render,
+        )
+        return check_regression(asked, draft.audience)
 
     def list_drafts(self, caller: Caller, *, state: str | None = None) -> list[dict[str, Any]]:
         """Drafts the caller may review, newest first."""
@@ -184,7 +216,7 @@ class GapDesk:
                 owner=None if caller.role.includes(Role.EDITOR) else caller.owner,
                 limit=LISTED_DRAFTS,
             )
-        return [draft_to_json(draft) for draft in found]
+        return [draft_to_json(draft, caller.audience) for draft in found]
 
     def read_draft(self, draft_id: str, caller: Caller) -> Draft:
         """A draft, for whoever may review it; to others it does not exist."""
@@ -207,7 +239,7 @@ class GapDesk:
             }
             for review in found
         ]
-        return draft_to_json(draft) | {"reviews": reviews}
+        return draft_to_json(draft, caller.audience) | {"reviews": reviews}
 
 
 def gap_json(gap: Gap) -> dict[str, Any]:

@@ -258,6 +258,16 @@ class Publishing:
 
     def prepare(self, change: ArticleChange) -> PreparedArticle:
         """The change as its source will state it: rendered, read back, chunked and embedded."""
+        prepared = self.render(change)
+        embed_texts(
+            self._application.database,
+            self._application.encoder,
+            {chunk.content_hash: chunk.embedded for chunk in prepared.chunks},
+        )
+        return prepared
+
+    def render(self, change: ArticleChange) -> PreparedArticle:
+        """The change as its source will state it, chunked; writes nothing anywhere."""
         application = self._application
         source = application.find_source(change.source)
         folder = application.markdown_folder(source)
@@ -278,13 +288,7 @@ class Publishing:
         parsed = folder.parse(text.encode(), path)
         if parsed.document_id != change.document_id:
             raise ConflictError(f"{path} is the file of {parsed.document_id}")
-        chunks = tuple(chunk_document(parsed))
-        embed_texts(
-            application.database,
-            application.encoder,
-            {chunk.content_hash: chunk.embedded for chunk in chunks},
-        )
-        return PreparedArticle(parsed, chunks, file, text, present)
+        return PreparedArticle(parsed, tuple(chunk_document(parsed)), file, text, present)
 
 
 def _read_current(file: Path) -> str | None:

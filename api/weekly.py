@@ -46,6 +46,7 @@ class Weekly:
             encoder=application.encoder,
             settings=application.desk.drafting_settings(),
             find_gaps=application.desk.find_gaps,
+            gate=application.desk.check_regression,
             learn=lambda: application.learning.learn(actor="drive"),
         )
         return drive.run_drive(tools, period=period, now=now)

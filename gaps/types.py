@@ -198,11 +198,39 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """A real question asked without and with a draft, where the answers differ."""
+
+    kind: str
+    """"question" of the frozen set, or "ticket" of the gap."""
+    id: str
+    audience: Audience
+    """Whom it was asked as: who may not read that is not shown it."""
+    text: str
+    """A frozen question's words; empty for a ticket, whose words may be deleted."""
+    outcome: str
+    """"lost", "gained" or "moved"."""
+    rank_before: int | None
+    """Place among the first ten, 1 first, of the first right document; for a ticket of the
+    draft's."""
+    rank_after: int | None
+    answerable_before: bool
+    answerable_after: bool
+    first_before: str | None
+    """Document id of the first hit."""
+    first_after: str | None
+    displaced_by: tuple[str, ...] = ()
+    """Documents new among the first three, where what was right left them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     name: str
     verdict: str
     """"green", "red" or "look"."""
     detail: str
+    replayed: tuple[Replayed, ...] = ()
+    """What the regression check found different, worst first."""
 
 
 @dataclass(frozen=True, slots=True)

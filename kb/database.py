@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from kb.errors import UnavailableError
@@ -29,9 +29,11 @@ _DAMAGE = ("malformed", "not a database")
 class Database:
     """One engine and the two kinds of transaction."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, engine: Engine | None = None) -> None:
         self.url = url
-        self.engine: Engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        self.engine: Engine = engine or create_engine(
+            url, pool_pre_ping=not url.startswith("sqlite")
+        )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
 
@@ -78,6 +80,32 @@ class Database:
             if any(sign in str(cause) for sign in _DAMAGE):
                 raise UnavailableError(f"database: {cause}", retryable=False) from error
             raise
+
+    @contextmanager
+    def copy(self) -> Iterator[Database]:
+        """A private copy of everything as it is now, to try a change on; gone when the block ends.
+
+        It is SQLite's unnamed temporary database, a file without a name from the start, so that
+        nothing of it stays whatever is killed when. It has one connection: use it in one thread,
+        one transaction after the other.
+
+        Raises:
+            UnavailableError: The database is not SQLite, or there is no room for the copy.
+        """
+        if not self.is_sqlite:
+            raise UnavailableError("only SQLite can be copied to try a change on", retryable=False)
+        with closing(sqlite3.connect("")) as private:
+            try:
+                with closing(self.engine.raw_connection()) as source:
+                    source.driver_connection.backup(private)  # type: ignore[union-attr]
+            except (OperationalError, sqlite3.Error) as error:
+                raise UnavailableError(f"copy of the database: {error}") from error
+            engine = create_engine("sqlite://", creator=lambda: private, poolclass=StaticPool)
+            copied = Database("sqlite://", engine)
+            try:
+                yield copied
+            finally:
+                copied.close()
 
     def migrate(self) -> None:
         """Bring the schema to this program's version; safe to call at every start.

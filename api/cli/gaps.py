@@ -266,6 +266,19 @@ def _print_draft(draft: dict[str, Any]) -> None:
         print_line(f"[{place}] {statement['text'][:100]}  ({cited})")
     for check in draft["checks"]:
         print_line(f"{check['verdict']:5} {check['name']}: {check['detail']}")
+        for row in check.get("replayed", ()):
+            print_line(f"      {tell_replayed(row)}")
+
+
+def tell_replayed(row: dict[str, Any]) -> str:
+    """A question's answers without and with the draft, in one line."""
+    was, now = (
+        f"{'answered' if row[f'answerable_{when}'] else 'not answered'},"
+        f" right one {row[f'rank_{when}'] or '–'}, first {row[f'first_{when}'] or 'nothing'}"
+        for when in ("before", "after")
+    )
+    gave_way = f"; gives way to {', '.join(row['displaced_by'])}" if row["displaced_by"] else ""
+    return f"{row['outcome']:6} {row['kind']} {row['id']}: {was} → {now}{gave_way}"
 
 
 def drafts_approve(draft_id: str, as_: Owner, as_json: AsJson = False) -> None:

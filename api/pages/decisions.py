@@ -41,9 +41,11 @@ def write_draft(gap_id: str, kb: Kb, page: FormCaller) -> Response:
 
 @router.post("/review/{draft_id}/preview")
 def preview(draft_id: str, kb: Kb, page: FormCaller, markdown: Text = "") -> HTMLResponse:
-    """Show what an edited text will look like; nothing is saved."""
+    """Show what an edited text will look like and do to real questions; nothing is saved."""
     facts = _read_own(kb, page, draft_id)
-    return show_draft(page, facts, edited=_unix_lines(markdown))
+    text = _unix_lines(markdown)
+    tried = kb.desk.try_text(facts.draft, text) if text.strip() else None
+    return show_draft(page, facts, edited=text, tried=tried)
 
 
 @router.post("/review/{draft_id}/decision")
@@ -111,7 +113,7 @@ def roll_back(draft_id: str, kb: Kb, page: FormCaller) -> Response:
 
 def _read_own(kb: Application, page: PageSession, draft_id: str) -> DraftFacts:
     with kb.database.read() as connection:
-        facts = read_draft_facts(connection, draft_id)
+        facts = read_draft_facts(connection, draft_id, page.caller.audience)
     ensure_may_review(page.caller, facts.draft)
     return facts
 

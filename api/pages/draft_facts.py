@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from api.pages.replay_facts import ShownReplay, show_replayed
 from gaps.drafting.drafts import Review, read_draft, read_reviews
 from gaps.drafting.publications import read_publication_of
 from gaps.repository import read_gap, read_tickets
@@ -17,7 +18,7 @@ from gaps.types import Citation, Draft, Gap, Publication, Statement, Ticket
 from kb import articles
 from kb.errors import NotFoundError
 from kb.tables import chunks, documents
-from kb.types import Document
+from kb.types import Audience, Document
 
 TICKETS_SHOWN = 8
 """Uncited tickets on the page before the rest waits behind a link."""
@@ -60,6 +61,8 @@ class DraftFacts:
     """Cited ones first, then newest first."""
     ticket_count: int
     statements: tuple[ShownStatement, ...]
+    replayed: tuple[ShownReplay, ...]
+    """Real questions that the draft answers otherwise, as far as the reader may know of them."""
     reviews: tuple[Review, ...]
     publication: Publication | None
     effects: tuple[ShownEffect, ...]
@@ -72,9 +75,13 @@ class DraftFacts:
 
 
 def read_draft_facts(
-    connection: Connection, draft_id: str, *, all_tickets: bool = False
+    connection: Connection, draft_id: str, reader: Audience, *, all_tickets: bool = False
 ) -> DraftFacts:
-    """Raises NotFoundError where there is no such draft."""
+    """What the page shows to a reader.
+
+    Raises:
+        NotFoundError: There is no such draft.
+    """
     draft = read_draft(connection, draft_id)
     gap = read_gap(connection, draft.gap_id)
     document = _read_document(connection, draft.document_id)
@@ -93,6 +100,7 @@ def read_draft_facts(
         tickets=tuple(shown),
         ticket_count=len(tickets),
         statements=_show_statements(connection, draft.statements, shown),
+        replayed=show_replayed(connection, draft, reader, tickets, shown),
         reviews=tuple(read_reviews(connection, draft_id)),
         publication=publication,
         effects=_read_effects(connection, publication),

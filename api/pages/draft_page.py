@@ -12,7 +12,7 @@ from api.pages.layout import render_page
 from api.pages.session import PageSession
 from api.pages.word_diff import diff_texts
 from gaps.drafting.workflow import APPROVING, TRANSITIONS, Decision
-from gaps.types import Draft
+from gaps.types import Check, Draft
 from kb.errors import ForbiddenError
 from kb.types import Role
 
@@ -35,6 +35,7 @@ def show_draft(
     fault: str = "",
     reason: str = "",
     edited: str | None = None,
+    tried: Check | None = None,
 ) -> HTMLResponse:
     """Render a draft.
 
@@ -45,6 +46,7 @@ def show_draft(
         fault: What was wrong with the form that was sent.
         reason: What the person had written, to be kept.
         edited: Their own text, shown rendered above the field that holds it.
+        tried: What that text would do to real questions, where it was tried.
     """
     draft = facts.draft
     open_decisions = {d for s, d in TRANSITIONS if s is draft.state}
@@ -75,6 +77,7 @@ def show_draft(
         fault=fault,
         reason=reason,
         edited=edited,
+        tried=tried,
         preview=render_markdown(edited) if edited is not None else None,
         problems=[c for c in draft.checks if c.verdict != "green"],
     )

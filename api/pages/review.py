@@ -89,7 +89,9 @@ def show_draft_page(
     tickets: Annotated[str, Query(max_length=10)] = "",
 ) -> HTMLResponse:
     with kb.database.read() as connection:
-        facts = read_draft_facts(connection, draft_id, all_tickets=tickets == "all")
+        facts = read_draft_facts(
+            connection, draft_id, page.caller.audience, all_tickets=tickets == "all"
+        )
     ensure_may_review(page.caller, facts.draft)
     return show_draft(page, facts)
 

@@ -39,6 +39,9 @@ LABELS = {
     "impact": "Tickets saved",
     "growth": "Rising fastest",
     "newest": "Newest",
+    "lost": "Worse",
+    "gained": "Better",
+    "moved": "Changed",
 }
 TONES = {
     "in_review": "accent",
@@ -68,6 +71,9 @@ TONES = {
     "drafting": "accent",
     "resolved": "good",
     "dismissed": "quiet",
+    "lost": "bad",
+    "gained": "good",
+    "moved": "quiet",
 }
 
 

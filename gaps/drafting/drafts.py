@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, insert, select, update
 
 from gaps.tables import drafts, reviews
-from gaps.types import Check, Citation, Draft, DraftState, Refusal, Statement
+from gaps.types import Check, Citation, Draft, DraftState, Refusal, Replayed, Statement
 from kb.errors import NotFoundError, StaleError
 from kb.types import Audience
 
@@ -91,7 +91,7 @@ def _changing_columns(draft: Draft) -> dict[str, Any]:
         "title": draft.title,
         "markdown": draft.markdown,
         "statements": [asdict(s) for s in draft.statements],
-        "checks": [asdict(c) for c in draft.checks],
+        "checks": [_check_to_json(c, Audience.INTERNAL) for c in draft.checks],
         "held_back_ids": list(draft.held_back_ids),
         "draft_hash": draft.draft_hash,
         "updated_at": draft.updated_at,
@@ -146,8 +146,30 @@ def read_reviews(connection: Connection, draft_id: str) -> list[Review]:
     ]  # fmt: skip
 
 
-def draft_to_json(draft: Draft) -> dict[str, Any]:
-    """What `kb drafts create` prints and the API answers."""
+def _check_to_json(check: Check, reader: Audience) -> dict[str, Any]:
+    said = {"name": check.name, "verdict": check.verdict, "detail": check.detail}
+    rows = [asdict(row) for row in check.replayed if reader.may_read(row.audience)]
+    return said | {"replayed": rows} if rows else said
+
+
+def _to_check(said: dict[str, Any]) -> Check:
+    rows = tuple(
+        Replayed(
+            **row
+            | {"audience": Audience(row["audience"]), "displaced_by": tuple(row["displaced_by"])}
+        )
+        for row in said.get("replayed", ())
+    )
+    return Check(said["name"], said["verdict"], said["detail"], rows)
+
+
+def draft_to_json(draft: Draft, reader: Audience = Audience.PUBLIC) -> dict[str, Any]:
+    """What `kb drafts create` prints and the API answers.
+
+    Args:
+        draft: As stored.
+        reader: Who reads it: replayed questions of others are left out.
+    """
     said: dict[str, Any] = {
         "draft_id": draft.draft_id,
         "gap_id": draft.gap_id,
@@ -157,7 +179,7 @@ def draft_to_json(draft: Draft) -> dict[str, Any]:
         "title": draft.title,
         "markdown": draft.markdown,
         "statements": [asdict(s) for s in draft.statements],
-        "checks": [asdict(c) for c in draft.checks],
+        "checks": [_check_to_json(c, reader) for c in draft.checks],
         "audience": draft.audience.value,
         "owner": draft.owner,
         "source": draft.source,
@@ -182,7 +204,7 @@ def _to_draft(row: Row[Any]) -> Draft:
             Statement(s["text"], tuple(Citation(**c) for c in s["citations"]))
             for s in row.statements
         ),
-        checks=tuple(Check(**c) for c in row.checks),
+        checks=tuple(_to_check(c) for c in row.checks),
         audience=Audience(row.audience),
         owner=row.owner,
         source=row.source,

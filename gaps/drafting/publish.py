@@ -99,7 +99,7 @@ def publish_draft(
         check_permission(draft.owner, reviewer, role)
         next_state(draft.state, Decision.PUBLISH)
         base = check_base(connection, draft)
-    prepared = prepare(_change(draft, base, now))
+    prepared = prepare(change_of(draft, base, now))
     check_file(prepared, base)
     before = measure_before(draft) if measure_before is not None else None
     with database.write() as connection:
@@ -111,7 +111,12 @@ def publish_draft(
     return publication
 
 
-def _change(draft: Draft, base: Document | None, now: datetime) -> ArticleChange:
+def change_of(draft: Draft, base: Document | None, now: datetime) -> ArticleChange:
+    """What publishing the draft makes of its document.
+
+    Raises:
+        ConflictError: The draft names no document.
+    """
     if draft.document_id is None:
         raise ConflictError("the draft names no document", draft_id=draft.draft_id)
     return ArticleChange(

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gaps import repository
-from gaps.drafting.checks import CheckedDraft, GateResult, run_checks
+from gaps.drafting.checks import LOOK, CheckedDraft, run_checks
 from gaps.drafting.drafts import compute_draft_hash, make_id, read_drafts, write_draft
 from gaps.drafting.target import (
     choose_target,
@@ -34,7 +34,7 @@ from gaps.types import (
 )
 from kb import articles, audit
 from kb.database import Database
-from kb.errors import ConflictError
+from kb.errors import ConflictError, KbError
 from kb.hierarchy import invalid_reason
 from kb.ports import Encoder
 from kb.retrieval.retriever import Retriever
@@ -43,7 +43,8 @@ from kb.types import Audience, Document, StoredChunk, Version
 HELD_BACK_SHARE = 3
 """One ticket in three is kept from the writer, to measure the effect on what it never saw."""
 UNDER_REVIEW = (DraftState.IN_REVIEW, DraftState.CHANGES_ASKED, DraftState.APPROVED)
-Gate = Callable[[CheckedDraft, Gap, Sequence[Ticket]], GateResult | None]
+Gate = Callable[[Draft, Sequence[Ticket]], Check]
+"""Asks real questions with and without the draft; handed in by api/wiring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def create_draft(
         gap_id: The gap.
         now: The moment; later tickets are not seen.
         settings: Where to publish and who beats whom.
-        gate: Re-asks the frozen questions and the gap's tickets with and without the draft.
+        gate: Asks the frozen questions and the gap's tickets with and without the draft.
         actor: Who asked for it, for the audit log.
 
     Raises:
@@ -276,8 +277,16 @@ def check_draft(
                 and c.document.metadata.customer is None
             ]
         )  # fmt: skip
-    result = gate(checked, gap, tickets) if gate is not None else None
     return run_checks(
         checked, tickets=tickets, chunks=chunks, stronger=stronger, articles=openings,
-        encoder=encoder, gate=result,
+        encoder=encoder, regression=run_gate(gate, draft, tickets) if gate is not None else None,
     )  # fmt: skip
+
+
+def run_gate(gate: Gate, draft: Draft, tickets: Sequence[Ticket]) -> Check:
+    """What the gate says, or a look that says why it could not be asked."""
+    try:
+        return gate(draft, tickets)
+    except KbError as error:
+        # A draft that could not be tried is still worth a look; the reviewer is told so.
+        return Check("regression", LOOK, f"not run: {error.message}")

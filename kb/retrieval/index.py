@@ -106,6 +106,14 @@ class SearchIndex:
         self._lock = threading.Lock()
         self._view: IndexView | None = None
 
+    def beside(self, copy: Database) -> SearchIndex:
+        """An index over a copy of the database, reading this one's generation and, while the copy
+        is unchanged, its view; whoever made the copy lets it go, this one closes what was opened.
+        """
+        other = SearchIndex(copy, self._store, self._encoder)
+        other._view = self.view()
+        return other
+
     @property
     def held(self) -> IndexView | None:
         """The last view, which may be behind: compare its state before use."""

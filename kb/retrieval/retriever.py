@@ -100,6 +100,11 @@ class Retriever:
         )
         return [found[vectors.hash_text(text)] for text in texts]
 
+    def beside(self, copy: Database) -> Retriever:
+        """The same retriever over a copy of the database, to ask what a change would do."""
+        index = self._index.beside(copy)
+        return Retriever(copy, index, self._encoder, self._clock, self._rules, self._prior)
+
     def name_state(self) -> str:
         """A name of all that answers depend on but the present: what was answered under the same
         name is what would be answered now, but for documents whose dates have passed since."""

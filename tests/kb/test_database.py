@@ -170,3 +170,29 @@ def test_a_database_of_a_later_version_is_refused(database: Database) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(UnavailableError, match="9999"):
         database.migrate()
+
+
+def test_a_copy_holds_everything_and_keeps_its_changes_to_itself(
+    database: Database, tmp_path: Path
+) -> None:
+    with database.write() as connection:
+        connection.execute(insert(sources).values(name="kept", **SOURCE))
+    files = sorted(tmp_path.iterdir())
+    with database.copy() as copy:
+        assert names(copy) == ["kept"]
+        with copy.write() as connection:
+            connection.execute(insert(sources).values(name="tried", **SOURCE))
+        with pytest.raises(RuntimeError), copy.write() as connection:
+            connection.execute(insert(sources).values(name="undone", **SOURCE))
+            raise RuntimeError
+        assert names(copy) == ["kept", "tried"]
+        with database.write() as connection:
+            connection.execute(insert(sources).values(name="later", **SOURCE))
+        assert sorted(tmp_path.iterdir()) == files
+    assert names(database) == ["kept", "later"]
+
+
+def test_only_sqlite_is_copied(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Database, "is_sqlite", False)
+    with pytest.raises(UnavailableError, match="only SQLite"), database.copy():
+        pass

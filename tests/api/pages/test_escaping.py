@@ -13,8 +13,17 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.wiring import Application
 from gaps.repository import write_gap
-from gaps.types import Check, Citation, Draft, DraftState, Reason, Refusal, Statement
-from kb.types import Role
+from gaps.types import (
+    Check,
+    Citation,
+    Draft,
+    DraftState,
+    Reason,
+    Refusal,
+    Replayed,
+    Statement,
+)
+from kb.types import Audience, Role
 from tests.api.pages.factories import (
     Browser,
     make_application,
@@ -64,9 +73,14 @@ def store_hostile(kb: Application, name: str, vector: str) -> Draft:
         kb, f"{name}x", tickets, title=vector, owner=vector, reasons=[vector], documents=[vector]
     )
     quotes = (Citation("ticket", f"{name}X-0", vector), Citation("chunk", vector, vector))
+    row = Replayed(
+        vector, vector, Audience.PUBLIC, vector, vector, 1, None, True, False, vector, vector,
+        (vector, "vpn"),
+    )  # fmt: skip
+    check = Check(vector, "look", vector, (row, replace(row, kind="ticket", id=f"{name}X-0")))
     draft = store_draft(
         kb, f"drf_{name}x", gap, title=vector, markdown=vector,
-        statements=[Statement(vector, quotes)], checks=[Check(vector, "look", vector)],
+        statements=[Statement(vector, quotes)], checks=[check],
     )  # fmt: skip
     thin = store_gap(kb, f"{name}y", make_tickets(f"{name}Y", [(vector,) * 3]), title=vector)
     store_draft(

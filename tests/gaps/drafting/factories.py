@@ -137,6 +137,12 @@ class Desk:
 
     def prepare(self, change: ArticleChange) -> PreparedArticle:
         """What api/wiring hands in: render, read back, chunk, embed."""
+        prepared = self.render(change)
+        self.embed(prepared.chunks)
+        return prepared
+
+    def render(self, change: ArticleChange) -> PreparedArticle:
+        """`prepare` without keeping vectors, as for a replay."""
         file = self.folder / (change.base.path if change.base else f"{change.document_id}.md")
         present = file.read_bytes() if file.exists() else None
         if present is not None and change.base is not None:
@@ -157,7 +163,6 @@ class Desk:
             )  # fmt: skip
         parsed = self.parse(text, file.name, change.source)
         parts = chunk_document(parsed)
-        self.embed(parts)
         present_hash = (
             self.parse(present.decode(), file.name, change.source).content_hash if present else None
         )

@@ -6,13 +6,11 @@ import pytest
 
 from gaps.drafting.checks import (
     CheckedDraft,
-    GateResult,
     check_audience,
     check_citations,
     check_conflicts,
     check_contacts,
     check_duplicate,
-    check_gate,
     check_text,
     check_title,
     run_checks,
@@ -38,7 +36,7 @@ def verdicts(title: str, markdown: str) -> dict[str, str]:
 def test_a_sound_draft_is_green_and_says_what_was_not_run() -> None:
     checks = run_checks(
         DRAFT, tickets=make_tickets(), chunks={}, stronger=[], articles={}, encoder=ENCODER,
-        gate=None,
+        regression=None,
     )  # fmt: skip
     found = {c.name: c.verdict for c in checks}
     assert found.pop("regression") == "look"
@@ -115,9 +113,3 @@ def test_contacts_that_were_masked_are_pointed_out() -> None:
     masked = [make_ticket(n, "Mail [email] with the tag.") for n in range(3)]
     assert check_contacts(masked).verdict == "look"
     assert check_contacts(make_tickets()).verdict == "green"
-
-
-def test_the_gate_is_red_where_frozen_questions_get_worse() -> None:
-    assert check_gate(GateResult(0.8, 0.7, 1, 9, 9)).verdict == "red"
-    assert check_gate(GateResult(0.8, 0.8, 1, 9, 9)).verdict == "green"
-    assert check_gate(GateResult(0.8, 0.8, 1, 1, 9)).verdict == "look"
