@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
 
@@ -22,7 +22,8 @@ class ShownAnswer:
 
     answered: bool
     place: str
-    """Where what is right stood: "1st", or that it was not found."""
+    """Where what is right stood: "1st", or that it was not found; empty where nothing is known
+    to be right."""
     first: str
     """Title of the first hit."""
 
@@ -66,13 +67,17 @@ def show_replayed(
 
     def show(row: Replayed) -> ShownReplay:
         ticket = row.kind == "ticket"
+        before = _show_answer(row.answerable_before, row.rank_before, row.first_before, titles)
+        after = _show_answer(row.answerable_after, row.rank_after, row.first_after, titles)
+        if row.rank_before is None and row.rank_after is None:
+            before, after = replace(before, place=""), replace(after, place="")
         return ShownReplay(
             outcome=row.outcome,
             label=f"{'Ticket' if ticket else 'Frozen question'} {row.id}",
             text=_shorten(words.get(row.id, "") if ticket else row.text),
             href=anchors.get(row.id) if ticket else None,
-            before=_show_answer(row.answerable_before, row.rank_before, row.first_before, titles),
-            after=_show_answer(row.answerable_after, row.rank_after, row.first_after, titles),
+            before=before,
+            after=after,
             displaced_by=tuple(titles.get(d, d) for d in row.displaced_by),
         )
 
@@ -82,7 +87,7 @@ def show_replayed(
 def _show_answer(
     answered: bool, rank: int | None, first: str | None, titles: dict[str, str]
 ) -> ShownAnswer:
-    place = f"{rank}{_ORDINALS.get(rank, 'th')}" if rank is not None else "not in the first ten"
+    place = f"{rank}{_ORDINALS.get(rank, 'th')}" if rank is not None else "not among ten"
     return ShownAnswer(answered, place, titles.get(first, first) if first else "nothing")
 
 

@@ -127,8 +127,8 @@ def test_the_page_shows_before_and_after(kb: Application, browser: Browser, gap:
     for shown in (
         "Frozen question q-7",
         "how do I connect?",
-        "What is right: 3rd",
-        "What is right: not in the first ten",
+        "Answered, right one 3rd",
+        "Not answered, right one not among ten",
         "First: Connect to the company network",
         "Gives way to Corvid Connect stays at Negotiating (this draft)",
         "Ticket VPN-0</a>",
@@ -138,6 +138,18 @@ def test_the_page_shows_before_and_after(kb: Application, browser: Browser, gap:
     ):
         assert shown in section, shown
     assert 'href="#ticket-' in section
+
+
+def test_many_rows_wait_behind_a_fold_and_no_place_is_told_where_nothing_is_known_right(
+    kb: Application, browser: Browser, gap: Gap
+) -> None:
+    unlabelled = replace(LOST, outcome="moved", rank_before=None, displaced_by=())
+    with_rows(kb, gap, *(replace(unlabelled, id=f"q-{n}") for n in range(10)))
+    browser.sign_in(make_key(kb))
+    text = browser.get("/review/drf_1").text
+    assert "<summary>2 more questions</summary>" in text
+    assert text.index("q-7") < text.index("2 more questions") < text.index("q-8")
+    assert "right one" not in text
 
 
 def test_a_page_without_rows_has_no_table(kb: Application, browser: Browser, gap: Gap) -> None:
