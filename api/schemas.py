@@ -9,7 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kb.clock import format_instant
 from kb.context import Passage
-from kb.types import Document, Hit, Ruling, SearchRequest, SearchResponse, Version, WhyNot
+from kb.types import (
+    Document,
+    Freshness,
+    Hit,
+    Ruling,
+    SearchRequest,
+    SearchResponse,
+    Version,
+    WhyNot,
+)
 
 QUERY_CHARACTERS = 20_000
 Identifier = str
@@ -162,16 +171,11 @@ def hit_json(hit: Hit, *, explain: bool = False) -> dict[str, Any]:
         "audience": said.audience.value,
         "owner": said.owner,
         "confidence_state": said.confidence_state.value,
-        "freshness": {
-            "verdict": hit.freshness.verdict.value,
-            "reasons": list(hit.freshness.reasons),
-            "last_verified_at": instant_json(hit.freshness.last_verified_at),
-            "age_days": hit.freshness.age_days,
-        },
+        "freshness": freshness_json(hit.freshness),
         "action_class": said.action_class.value if said.action_class else None,
-        "overrules": [_ruling_json(ruling, ruling.loser) for ruling in hit.overrules],
+        "overrules": [ruling_json(ruling, ruling.loser) for ruling in hit.overrules],
         "overruled_by": (
-            _ruling_json(hit.overruled_by, hit.overruled_by.winner) if hit.overruled_by else None
+            ruling_json(hit.overruled_by, hit.overruled_by.winner) if hit.overruled_by else None
         ),
         "unverified": hit.unverified,
     }
@@ -192,7 +196,16 @@ def passage_json(passage: Passage) -> dict[str, Any]:
     }
 
 
-def _ruling_json(ruling: Ruling, other: str) -> dict[str, Any]:
+def freshness_json(freshness: Freshness) -> dict[str, Any]:
+    return {
+        "verdict": freshness.verdict.value,
+        "reasons": list(freshness.reasons),
+        "last_verified_at": instant_json(freshness.last_verified_at),
+        "age_days": freshness.age_days,
+    }
+
+
+def ruling_json(ruling: Ruling, other: str) -> dict[str, Any]:
     return {"document_id": other, "rule": ruling.rule, "reason": ruling.reason}
 
 
