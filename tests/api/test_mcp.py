@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from sqlalchemy import insert
 
 from api.app import create_app
 from api.keys import revoke_key
+from api.settings import Settings
 from api.wiring import Application
 from kb import articles
 from kb.clock import FixedClock
@@ -47,10 +50,10 @@ QUESTIONS = (
     "how long do refunds take",
     "Which way to reset the router number 2?",
     "returns by post",
-    "",
     "zebra quantum pancake",
-    "what does a return of a valve cost; <b>& 10% \N{SNOWMAN} \\u0000",
-)[:4] + ("zebra quantum pancake", "return of a valve; <b>& 10% \N{SNOWMAN}")
+    "return of a valve; <b>& 10% \N{SNOWMAN}",
+)
+DOCS = Path(__file__).parents[2] / "docs" / "agents.md"
 MCP_CONFIG = (
     CONFIG + '\n[mcp]\nhosts = ["kb.example.org"]\norigins = ["https://agents.example.org"]\n'
 )
@@ -247,7 +250,7 @@ def test_fetch_gives_the_text_with_what_it_is_worth(served: Served, transport: s
         assert strong["overruled_by"] == [] and strong["in_force"]
         over = (await call(client, "fetch", id="sale"))["metadata"]
         assert over["freshness"]["verdict"] == "superseded" and not over["in_force"]
-        assert over["not_in_force_because"] == "ended on 2026-10-01"
+        assert over["not_in_force_because"].startswith("ended on 2026-10")
 
     drive(served, make_key(served.application), look, transport)
 
@@ -375,13 +378,12 @@ def test_a_fault_of_ours_is_told_without_its_insides(
     drive(served, make_key(served.application), ask)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("end", ["revoked", "expired"])
+@pytest.mark.parametrize(
+    ("transport", "end"), [("http", "revoked"), ("http", "expired"), ("stdio", "revoked")]
+)
 def test_a_key_that_ended_fails_at_the_next_call(
     served: Served, transport: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if end == "expired" and transport == "stdio":
-        pytest.skip("the other process has a clock of its own")
     key = make_key(served.application, expires_at=NOW + timedelta(hours=1))
     key_id = f"key_{key.split('_')[1]}"
 
@@ -516,3 +518,49 @@ def test_stdio_does_not_start_without_a_valid_key(
     )  # fmt: skip
     assert ended.returncode == 1 and ended.stdout == ""
     assert told in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+def test_what_the_docs_say_to_paste_works(served: Served) -> None:
+    key = make_key(served.application)
+    blocks = re.findall(r"```(\w+)\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    http, stdio = (
+        json.loads(text)["mcpServers"]["kbops"] for kind, text in blocks if kind == "json"
+    )
+
+    async def ask(client: Client) -> None:
+        assert (await call(client, "search", query="reset the router"))["results"]
+
+    async def over_both() -> None:
+        fill = {"PUT-THE-KEY-HERE": key, "/path/to/kb.toml": str(served.config)}
+        arguments = [fill.get(text, text) for text in stdio["args"]]
+        assert stdio["command"] == "kb"
+        kb = StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "api.cli.main", *arguments],
+            env=os.environ
+            | {name: fill[text] for name, text in stdio["env"].items()}
+            | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        async with Client(kb) as client:
+            await ask(client)
+        headers = {
+            name: text.replace("PUT-THE-KEY-HERE", key) for name, text in http["headers"].items()
+        }
+        address = http["url"].replace("http://127.0.0.1:8000", served.url)
+        assert http["type"] == "http"
+        async with (
+            httpx2.AsyncClient(headers=headers) as plain,
+            Client(streamable_http_client(address, http_client=plain)) as client,
+        ):
+            await ask(client)
+
+    anyio.run(over_both)
+    (snippet,) = (text for kind, text in blocks if kind == "python")
+    ran = subprocess.run(
+        [sys.executable, "-c", snippet], capture_output=True, text=True, timeout=60,
+        env=os.environ | {"KB_KEY": key, "KB_URL": served.url, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("answerable: True") and "help-2 unknown None" in ran.stdout
+    (toml,) = (text for kind, text in blocks if kind == "toml")
+    assert Settings.model_validate(tomllib.loads(toml)).mcp.hosts == ("kb.example.org",)
