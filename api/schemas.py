@@ -25,9 +25,12 @@ Identifier = str
 
 
 class Body(BaseModel):
-    """A request body: unknown fields are refused, so a misspelt option is not silently ignored."""
+    """A request body: unknown fields are refused, so a misspelt option is not silently ignored.
 
-    model_config = ConfigDict(extra="forbid")
+    What is written under a field goes into the OpenAPI document and the MCP tools' schemas.
+    """
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class SearchBody(Body):
@@ -69,6 +72,20 @@ class OutcomeBody(Body):
     outcome: Literal["resolved", "not_resolved", "escalated", "wrong"]
     document_ids: list[str] = Field(default_factory=list, max_length=50)
     note: str | None = Field(default=None, max_length=5_000)
+    ticket_id: str | None = Field(default=None, max_length=120)
+
+
+class EscalationBody(Body):
+    search_id: str = Field(max_length=40)
+    goal: str = Field(min_length=1, max_length=5_000)
+    """What the customer wants, in a sentence."""
+    state: str = Field(default="", max_length=5_000)
+    """What is known so far."""
+    attempted: list[Annotated[str, Field(max_length=2_000)]] = Field(
+        default_factory=list, max_length=20
+    )
+    open_decision: str | None = Field(default=None, max_length=2_000)
+    """What a person must decide; said from the documents where left out."""
     ticket_id: str | None = Field(default=None, max_length=120)
 
 

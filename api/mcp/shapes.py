@@ -4,45 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from api.schemas import QUERY_CHARACTERS, Body
 
 
-class Shape(Body):
-    """What is written under a field goes into the announced schema."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-
-class SearchArguments(Shape):
+class SearchArguments(Body):
     query: str = Field(
         min_length=1, max_length=QUERY_CHARACTERS, description="The question, in its own words."
     )
 
 
-class FoundDocument(Shape):
+class FoundDocument(Body):
     id: str
     title: str
     url: str
 
 
-class SearchAnswer(Shape):
+class SearchAnswer(Body):
     results: list[FoundDocument]
 
 
-class FetchArguments(Shape):
+class FetchArguments(Body):
     id: str = Field(min_length=1, max_length=1_000, description="An id that search returned.")
 
 
-class RulingShape(Shape):
+class RulingShape(Body):
     document_id: str
     """The document on the other side."""
     rule: str
     reason: str
 
 
-class FreshnessShape(Shape):
+class FreshnessShape(Body):
     verdict: str
     """fresh, due, stale, superseded or unknown."""
     reasons: list[str]
@@ -50,7 +44,7 @@ class FreshnessShape(Shape):
     age_days: int
 
 
-class DocumentMetadata(Shape):
+class DocumentMetadata(Body):
     version: int
     owner: str
     source: str
@@ -71,7 +65,7 @@ class DocumentMetadata(Shape):
     products: list[str]
 
 
-class FetchAnswer(Shape):
+class FetchAnswer(Body):
     id: str
     title: str
     text: str
@@ -79,19 +73,19 @@ class FetchAnswer(Shape):
     metadata: DocumentMetadata
 
 
-class NearestShape(Shape):
+class NearestShape(Body):
     document_id: str
     title: str | None
     similarity: float | None
 
 
-class RefusalShape(Shape):
+class RefusalShape(Body):
     reason: str
     nearest: NearestShape | None
     missing_terms: list[str]
 
 
-class HitShape(Shape):
+class HitShape(Body):
     chunk_id: str
     document_id: str
     version: int
@@ -114,7 +108,7 @@ class HitShape(Shape):
     """With `explain`."""
 
 
-class KnowledgeAnswer(Shape):
+class KnowledgeAnswer(Body):
     search_id: str | None
     """Names this search in report_outcome; null where it could not be kept (`degraded`: log)."""
     query: str
@@ -131,9 +125,45 @@ class KnowledgeAnswer(Shape):
     """With `explain`."""
 
 
-class OutcomeAnswer(Shape):
+class OutcomeAnswer(Body):
     outcome_id: str
 
 
-class SignalAnswer(Shape):
+class SignalAnswer(Body):
     signal_id: str
+
+
+class ReferenceShape(Body):
+    document_id: str
+    version: int
+    """As it was served to the search."""
+    current_version: int
+    title: str
+    url: str | None
+    authority: str
+    owner: str
+    freshness: FreshnessShape
+    in_force: bool
+    not_in_force_because: str | None
+    overruled_by: list[RulingShape]
+    action_class: str | None
+
+
+class HandoffAnswer(Body):
+    escalation_id: str
+    search_id: str
+    ticket_id: str | None
+    customer_goal: str
+    state: str
+    attempted: list[str]
+    question: str
+    """What was searched for, personal data masked."""
+    answerable: bool
+    confidence: float
+    policy_references: list[ReferenceShape]
+    hand_to: str | None
+    """The owner whose decision it is."""
+    action_class: str | None
+    """Of what was asked: autonomous, customer_confirmed, human_approved or forbidden."""
+    open_decision: str
+    recommended_next_step: str

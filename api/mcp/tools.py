@@ -13,6 +13,7 @@ from api.keys import Caller
 from api.mcp.shapes import (
     FetchAnswer,
     FetchArguments,
+    HandoffAnswer,
     KnowledgeAnswer,
     OutcomeAnswer,
     SearchAnswer,
@@ -23,6 +24,7 @@ from api.routes import search as search_routes
 from api.routes import topics as topic_routes
 from api.schemas import (
     Body,
+    EscalationBody,
     GapSignalBody,
     OutcomeBody,
     SearchBody,
@@ -131,6 +133,10 @@ def signal_gap(kb: Application, caller: Caller, said: GapSignalBody) -> dict[str
     return dict(topic_routes.tell_gap(said, kb, caller))
 
 
+def escalate(kb: Application, caller: Caller, said: EscalationBody) -> dict[str, Any]:
+    return search_routes.escalate(said, kb, caller)
+
+
 TOOLS = (
     Tool(
         "search",
@@ -181,6 +187,18 @@ TOOLS = (
         GapSignalBody,
         SignalAnswer,
         signal_gap,
+        is_read_only=False,
+    ),
+    Tool(
+        "escalate",
+        "Hand over to a person",
+        "Give the search_id of what you searched, the customer's goal, the state and what was "
+        "attempted; get a packet a person can act on without asking again: documents with versions "
+        "and verdicts, confidence, who decides, what is left to decide and the next step. It "
+        "counts as the outcome escalated of that search.",
+        EscalationBody,
+        HandoffAnswer,
+        escalate,
         is_read_only=False,
     ),
 )

@@ -57,6 +57,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "agents.md"
 MCP_CONFIG = (
     CONFIG + '\n[mcp]\nhosts = ["kb.example.org"]\norigins = ["https://agents.example.org"]\n'
 )
+READING = {"search", "fetch", "search_knowledge"}
+TELLING = {"report_outcome", "signal_gap", "escalate"}
 MODES = ("auto", "legacy")
 STARTED_SECONDS = 30
 
@@ -214,11 +216,11 @@ def test_search_and_fetch_are_announced_as_research_connectors_demand(
 ) -> None:
     async def look(client: Client) -> None:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert {"search", "fetch", "search_knowledge", "report_outcome", "signal_gap"} <= set(tools)
-        for name in ("search", "fetch", "search_knowledge"):
+        assert set(tools) == READING | TELLING
+        for name in READING:
             hints = tools[name].annotations
             assert hints is not None and hints.read_only_hint and not hints.destructive_hint
-        for name in ("report_outcome", "signal_gap"):
+        for name in TELLING:
             hints = tools[name].annotations
             assert hints is not None and hints.read_only_hint is False
         assert list(tools["search"].input_schema["properties"]) == ["query"]
@@ -321,10 +323,16 @@ def test_outcomes_and_signals_count_as_over_http(served: Served) -> None:
         signal = await call(client, "signal_gap", question="Which lever?", reason="missing")
         body = {"question": "Which lever?", "reason": "missing"}
         assert served.post("/v1/gap-signals", key, json=body).json() == signal
+        goal = {"search_id": search_id, "goal": "A working router", "attempted": ["the pin"]}
+        packet = await call(client, "escalate", **goal)
+        assert served.post("/v1/escalations", key, json=goal).json() == packet
+        assert packet["escalation_id"] == first["outcome_id"]
         foreign = served.post(
             "/v1/search", make_key(served.application), json={"query": "reset"}
         ).json()["search_id"]
         refused = await fail(client, "report_outcome", search_id=foreign, outcome="wrong")
+        assert refused["code"] == "not_found"
+        refused = await fail(client, "escalate", search_id=foreign, goal="x")
         assert refused["code"] == "not_found"
 
     drive(served, key, tell)
