@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from sqlalchemy import insert
 
 from api.app import create_app
 from api.keys import revoke_key
+from api.mcp.configuration import http_configuration
 from api.settings import Settings
 from api.wiring import Application
 from kb import articles
@@ -528,12 +530,43 @@ def test_stdio_does_not_start_without_a_valid_key(
     assert told in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, None])
+def test_stdio_survives_garbage_and_ends_when_told_to(
+    served: Served, end: signal.Signals | None
+) -> None:
+    parameters = stdio_parameters(served, make_key(served.application))
+    hello = {
+        "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        },
+    }  # fmt: skip
+    with subprocess.Popen(
+        [parameters.command, *parameters.args], env=parameters.env,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(b'not json\n\x00\xff\n[]\n{"jsonrpc":"2.0"}\n')
+        process.stdin.write(json.dumps(hello).encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        if end is None:
+            process.stdin.close()
+        else:
+            process.send_signal(end)
+        try:
+            assert process.wait(20) == (0 if end is None else -end)
+        finally:
+            process.kill()
+        assert process.stdout.read() == b""
+
+
 def test_what_the_docs_say_to_paste_works(served: Served) -> None:
     key = make_key(served.application)
     blocks = re.findall(r"```(\w+)\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    http, stdio = (
-        json.loads(text)["mcpServers"]["kbops"] for kind, text in blocks if kind == "json"
-    )
+    configurations = [json.loads(text) for kind, text in blocks if kind == "json"]
+    assert configurations[0] == http_configuration("http://127.0.0.1:8000", "PUT-THE-KEY-HERE")
+    http, stdio = (said["mcpServers"]["kbops"] for said in configurations)
 
     async def ask(client: Client) -> None:
         assert (await call(client, "search", query="reset the router"))["results"]
