@@ -125,6 +125,26 @@ class KnowledgeAnswer(Body):
     """With `explain`."""
 
 
+class PassageShape(HitShape):
+    citation: str
+    """As it begins in `text`: a number in brackets."""
+    tokens: int
+    chunk_ids: list[str]
+
+
+class ContextAnswer(Body):
+    search_id: str | None
+    answerable: bool
+    confidence: float
+    calibration: str
+    degraded: list[str]
+    generation: str | None
+    text: str
+    """All passages, each begun by a line with its number in brackets; quoted material."""
+    tokens: int
+    passages: list[PassageShape]
+
+
 class OutcomeAnswer(Body):
     outcome_id: str
 

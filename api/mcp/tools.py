@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from api.keys import Caller
 from api.mcp.shapes import (
+    ContextAnswer,
     FetchAnswer,
     FetchArguments,
     HandoffAnswer,
@@ -24,6 +25,7 @@ from api.routes import search as search_routes
 from api.routes import topics as topic_routes
 from api.schemas import (
     Body,
+    ContextBody,
     EscalationBody,
     GapSignalBody,
     OutcomeBody,
@@ -125,6 +127,10 @@ def search_knowledge(kb: Application, caller: Caller, said: SearchBody) -> dict[
     return search_routes.search(said, kb, caller)
 
 
+def get_context(kb: Application, caller: Caller, said: ContextBody) -> dict[str, Any]:
+    return search_routes.context(said, kb, caller)
+
+
 def report_outcome(kb: Application, caller: Caller, said: OutcomeBody) -> dict[str, Any]:
     return dict(search_routes.report_outcome(said, kb, caller))
 
@@ -167,6 +173,16 @@ TOOLS = (
         SearchBody,
         KnowledgeAnswer,
         search_knowledge,
+        is_read_only=True,
+    ),
+    Tool(
+        "get_context",
+        "Passages for a prompt",
+        "Cited passages packed within a token budget, with the same verdicts: `text` is ready to "
+        "be put into a prompt as quoted material.",
+        ContextBody,
+        ContextAnswer,
+        get_context,
         is_read_only=True,
     ),
     Tool(

@@ -59,7 +59,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "agents.md"
 MCP_CONFIG = (
     CONFIG + '\n[mcp]\nhosts = ["kb.example.org"]\norigins = ["https://agents.example.org"]\n'
 )
-READING = {"search", "fetch", "search_knowledge"}
+READING = {"search", "fetch", "search_knowledge", "get_context"}
 TELLING = {"report_outcome", "signal_gap", "escalate"}
 MODES = ("auto", "legacy")
 STARTED_SECONDS = 30
@@ -206,6 +206,9 @@ def test_both_transports_find_what_the_http_api_finds_in_the_same_order(
             for volatile in ("search_id", "took_ms"):
                 answer.pop(volatile), known.pop(volatile)
             assert known == answer
+            packed = served.post("/v1/context", key, json={"query": question}).json()
+            context = await call(client, "get_context", query=question)
+            assert {**context, "search_id": ""} == {**packed, "search_id": ""}
             asked += bool(wanted)
 
     drive(served, key, compare, transport, mode)
@@ -290,7 +293,8 @@ def test_a_lower_audience_sees_nothing_internal(served: Served, transport: str) 
             found = await call(client, "search", query=question)
             assert "refunds" not in [result["id"] for result in found["results"]]
             known = await call(client, "search_knowledge", query=question, include_overruled=True)
-            told = json.dumps({**known, "query": "", "why_not": None})
+            packed = await call(client, "get_context", query=question)
+            told = json.dumps([{**known, "query": "", "why_not": None}, packed])
             assert "Refunds take" not in told and '"refunds"' not in told
         # An internal document overrules this one; who may not read that is not told.
         open_one = await call(client, "fetch", id="help-0")
