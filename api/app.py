@@ -9,8 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from api.idempotency import IdempotencyMiddleware
+from api.mcp.server import McpEndpoint
 from api.pages import review as review_pages
 from api.pages import session as session_pages
 from api.pages.origin import sign_in_path
@@ -62,11 +64,14 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
         on_start: Called once serving begins: the schedule, unfinished publications.
     """
 
+    mcp = McpEndpoint()
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if on_start is not None:
             on_start()
-        yield
+        async with mcp.run():
+            yield
 
     app = FastAPI(
         title="kbops",
@@ -82,6 +87,7 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
         app.include_router(module.router)
     for page in (session_pages, review_pages):
         app.include_router(page.router)
+    app.router.routes.append(Route("/mcp", endpoint=mcp, name="mcp"))
     app.add_exception_handler(KbError, _answer_kb_error)
     app.add_exception_handler(RequestValidationError, _answer_malformed)
     app.add_exception_handler(HTTPException, _answer_http_error)
@@ -138,7 +144,9 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if _wants_page(request):
         return error_page(request, error.status_code, str(error.detail))
-    return error_response(error.status_code, "http", str(error.detail))
+    answer = error_response(error.status_code, "http", str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _answer_fault(request: Request, error: Exception) -> Response:
@@ -150,5 +158,5 @@ async def _answer_fault(request: Request, error: Exception) -> Response:
 
 def _wants_page(request: Request) -> bool:
     path = request.url.path
-    api = path.startswith(("/v1", "/compat", "/healthz", "/readyz", "/metrics", "/openapi"))
+    api = path.startswith(("/v1", "/mcp", "/compat", "/healthz", "/readyz", "/metrics", "/openapi"))
     return not api and "text/html" in request.headers.get("accept", "")

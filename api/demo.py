@@ -6,6 +6,7 @@ Monday to Monday.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import Any
 from api.cli.session import print_line, set_globals
 from api.jobs import run_job
 from api.keys import create_key
+from api.mcp.configuration import http_configuration
 from api.server import run_server
 from api.wiring import Application
 from gaps import repository
@@ -304,6 +306,8 @@ def _print_keys(keys: dict[str, str], host: str, port: int) -> None:
         "    -H 'Content-Type: application/json' \\\n"
         f'    -d \'{{"query": "{QUESTION}", "top_k": 3}}\'\n'
     )
+    print_line("  An MCP client's configuration (more in docs/agents.md):\n")
+    print_line(json.dumps(http_configuration(address, keys["agent"]), indent=2) + "\n")
 
 
 def _headline(text: str) -> None:

@@ -9,16 +9,28 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kb.clock import format_instant
 from kb.context import Passage
-from kb.types import Document, Hit, Ruling, SearchRequest, SearchResponse, Version, WhyNot
+from kb.types import (
+    Document,
+    Freshness,
+    Hit,
+    Ruling,
+    SearchRequest,
+    SearchResponse,
+    Version,
+    WhyNot,
+)
 
 QUERY_CHARACTERS = 20_000
 Identifier = str
 
 
 class Body(BaseModel):
-    """A request body: unknown fields are refused, so a misspelt option is not silently ignored."""
+    """A request body: unknown fields are refused, so a misspelt option is not silently ignored.
 
-    model_config = ConfigDict(extra="forbid")
+    What is written under a field goes into the OpenAPI document and the MCP tools' schemas.
+    """
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class SearchBody(Body):
@@ -60,6 +72,20 @@ class OutcomeBody(Body):
     outcome: Literal["resolved", "not_resolved", "escalated", "wrong"]
     document_ids: list[str] = Field(default_factory=list, max_length=50)
     note: str | None = Field(default=None, max_length=5_000)
+    ticket_id: str | None = Field(default=None, max_length=120)
+
+
+class EscalationBody(Body):
+    search_id: str = Field(max_length=40)
+    goal: str = Field(min_length=1, max_length=5_000)
+    """What the customer wants, in a sentence."""
+    state: str = Field(default="", max_length=5_000)
+    """What is known so far."""
+    attempted: list[Annotated[str, Field(max_length=2_000)]] = Field(
+        default_factory=list, max_length=20
+    )
+    open_decision: str | None = Field(default=None, max_length=2_000)
+    """What a person must decide; said from the documents where left out."""
     ticket_id: str | None = Field(default=None, max_length=120)
 
 
@@ -162,16 +188,11 @@ def hit_json(hit: Hit, *, explain: bool = False) -> dict[str, Any]:
         "audience": said.audience.value,
         "owner": said.owner,
         "confidence_state": said.confidence_state.value,
-        "freshness": {
-            "verdict": hit.freshness.verdict.value,
-            "reasons": list(hit.freshness.reasons),
-            "last_verified_at": instant_json(hit.freshness.last_verified_at),
-            "age_days": hit.freshness.age_days,
-        },
+        "freshness": freshness_json(hit.freshness),
         "action_class": said.action_class.value if said.action_class else None,
-        "overrules": [_ruling_json(ruling, ruling.loser) for ruling in hit.overrules],
+        "overrules": [ruling_json(ruling, ruling.loser) for ruling in hit.overrules],
         "overruled_by": (
-            _ruling_json(hit.overruled_by, hit.overruled_by.winner) if hit.overruled_by else None
+            ruling_json(hit.overruled_by, hit.overruled_by.winner) if hit.overruled_by else None
         ),
         "unverified": hit.unverified,
     }
@@ -192,7 +213,16 @@ def passage_json(passage: Passage) -> dict[str, Any]:
     }
 
 
-def _ruling_json(ruling: Ruling, other: str) -> dict[str, Any]:
+def freshness_json(freshness: Freshness) -> dict[str, Any]:
+    return {
+        "verdict": freshness.verdict.value,
+        "reasons": list(freshness.reasons),
+        "last_verified_at": instant_json(freshness.last_verified_at),
+        "age_days": freshness.age_days,
+    }
+
+
+def ruling_json(ruling: Ruling, other: str) -> dict[str, Any]:
     return {"document_id": other, "rule": ruling.rule, "reason": ruling.reason}
 
 

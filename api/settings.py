@@ -6,6 +6,7 @@ Every mistake names the file, the line and what was expected; nothing starts on 
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -40,6 +41,8 @@ def _check_cron(line: str) -> str:
 Cron = Annotated[str, AfterValidator(_check_cron)]
 Number = Annotated[int, Strict()]
 """Not true or false, which would count as 1 and 0."""
+HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?$")]
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 ActionDial = Literal["autonomous", "human_approved", "forbidden"]
 
 
@@ -154,6 +157,15 @@ class LearningSettings(_Section):
     """Frozen question set that nothing learned may answer worse; relative to kb.toml."""
 
 
+class McpSettings(_Section):
+    """Who may reach `/mcp` besides programs on this machine; a wrong name is refused at start."""
+
+    hosts: tuple[HostName, ...] = ()
+    """Names in the `Host` header, lower case, without port; needed behind a reverse proxy."""
+    origins: tuple[Origin, ...] = ()
+    """Web pages that may call, as browsers state them in `Origin`: scheme, name and port."""
+
+
 class LanguageModelSettings(_Section):
     """An OpenAI-compatible endpoint; read and checked, not used by this version's writers."""
 
@@ -179,6 +191,7 @@ class Settings(_Section):
     encoder: EncoderSettings = EncoderSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     learning: LearningSettings = LearningSettings()
+    mcp: McpSettings = McpSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     storage: StorageSettings = StorageSettings()
 
@@ -230,6 +243,18 @@ class Environment(BaseSettings):
             return Path.home() / ".cache" / "kbops"
         except RuntimeError:
             return None
+
+
+def read_secret(name: str) -> str:
+    """A secret by the name of its environment variable.
+
+    Raises:
+        InvalidInputError: It is not set.
+    """
+    secret = os.environ.get(name, "").strip()
+    if not secret:
+        raise InvalidInputError(f"the environment variable {name} is not set")
+    return secret
 
 
 class _Mistake(ValueError):

@@ -37,6 +37,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(doctor)
     app.command()(prepare)
     app.command()(serve)
+    app.command()(mcp)
     app.command()(demo)
 
 
@@ -224,6 +225,20 @@ def serve(
     from api.server import run_server
 
     run_server(host, port, schedule=schedule)
+
+
+def mcp(
+    key_env: Annotated[
+        str, typer.Option("--key-env", help="Environment variable that holds the agent's key.")
+    ] = "KB_KEY",
+) -> None:
+    """Serve one agent over the Model Context Protocol on standard input and output."""
+    from api.mcp.server import run_stdio
+    from api.settings import read_secret
+
+    key = read_secret(key_env)
+    with open_application(running_clock=True) as application:
+        run_stdio(application, key)
 
 
 def demo(

@@ -7,9 +7,17 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from api import escalations
 from api.auth import AnyCaller, Kb
 from api.keys import Caller
-from api.schemas import ContextBody, OutcomeBody, SearchBody, passage_json, search_json
+from api.schemas import (
+    ContextBody,
+    EscalationBody,
+    OutcomeBody,
+    SearchBody,
+    passage_json,
+    search_json,
+)
 from api.wiring import Application
 from kb import searchlog
 from kb.context import join_passages, pack_context
@@ -123,3 +131,9 @@ def report_outcome(body: OutcomeBody, kb: Kb, caller: AnyCaller) -> dict[str, st
             at=kb.clock.now(),
         )
     return {"outcome_id": outcome_id}
+
+
+@router.post("/escalations")
+def escalate(body: EscalationBody, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
+    """Hand over to a person: what was found, as it stands now, and what is left to decide."""
+    return escalations.escalate(kb, caller, body)

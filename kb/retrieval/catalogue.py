@@ -144,19 +144,24 @@ def read_catalogue(connection: Connection) -> Catalogue:
         superseding=tuple(d for d in known.values() if d.metadata.supersedes),
         conflicts=disagreements,
         twins=alike,
-        reports=_read_reports(connection),
-        intervals=_read_intervals(connection),
+        reports=read_reports(connection),
+        intervals=read_intervals(connection),
     )
 
 
-def _read_reports(connection: Connection) -> dict[tuple[str, int], str]:
+def read_reports(
+    connection: Connection, document_id: str | None = None
+) -> dict[tuple[str, int], str]:
     """What the last freshness check found in tickets about a version, where that makes it stale.
 
     Only what the document and its own tickets say counts: the check's verdict also rests on other
     documents, and one the caller may not know of must not show in what becomes of this one.
     """
     reports = {}
-    for row in connection.execute(select(freshness_verdicts)):
+    query = select(freshness_verdicts)
+    if document_id is not None:
+        query = query.where(freshness_verdicts.c.document_id == document_id)
+    for row in connection.execute(query):
         own = [reason for reason in row.reasons if reason["signal"] in OWN_SIGNALS]
         told = [reason["text"] for reason in own if reason["signal"] == "tickets"]
         if told and 1.0 - math.prod(1.0 - r["weight"] for r in own) >= REPORTED_STALE:
@@ -164,7 +169,8 @@ def _read_reports(connection: Connection) -> dict[tuple[str, int], str]:
     return reports
 
 
-def _read_intervals(connection: Connection) -> dict[str, int]:
+def read_intervals(connection: Connection) -> dict[str, int]:
+    """Days between reviews by source name."""
     rows = connection.execute(select(sources.c.name, sources.c.review_every_days))
     return {row.name: row.review_every_days for row in rows if row.review_every_days}
 
