@@ -15,6 +15,7 @@ from gaps.drafting.regression import check_regression
 from gaps.drafting.replay import replay_draft
 from gaps.drafting.target import find_related
 from gaps.drafting.writer import DraftingSettings
+from gaps.finding.report import gap_json
 from gaps.reading.tickets import import_tickets
 from gaps.types import Check, Draft, DraftState, Gap, GapKind, GapStatus, Ticket
 from kb.clock import format_instant
@@ -240,34 +241,6 @@ class GapDesk:
             for review in found
         ]
         return draft_to_json(draft, caller.audience) | {"reviews": reviews}
-
-
-def gap_json(gap: Gap) -> dict[str, Any]:
-    """A gap as `kb gaps find` prints it."""
-    return {
-        "gap_id": gap.gap_id,
-        "kind": gap.kind.value,
-        "title": gap.title,
-        "terms": list(gap.terms),
-        "status": gap.status.value,
-        "priority": gap.priority,
-        "probability": gap.probability,
-        "impact_per_week": gap.impact_per_week,
-        "impact_interval": [gap.impact_low, gap.impact_high],
-        "requesters": gap.requester_count,
-        "needs_look": gap.needs_look,
-        "tickets": list(gap.ticket_ids),
-        "documents": list(gap.document_ids),
-        "first_seen_at": format_instant(gap.first_seen_at),
-        "last_seen_at": format_instant(gap.last_seen_at),
-        "weekly_counts": list(gap.weekly_counts),
-        "audience": gap.audience.value,
-        "owner": gap.owner,
-        "reasons": [
-            {"signal": r.signal, "text": r.text, "evidence": list(r.evidence)} for r in gap.reasons
-        ],
-        "dismissed_reason": gap.dismissed_reason,
-    }
 
 
 def _choose(kind: Any, value: str | None, what: str) -> Any:

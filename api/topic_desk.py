@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from api.gap_desk import gap_json
 from gaps import repository, signals
 from gaps.drafting.publications import read_publications
+from gaps.finding.report import gap_json
 from gaps.keeping import correcting, rows
 from gaps.keeping.corrections import CorrectionKind
 from gaps.ranking.weeks import list_weeks, start_of_week

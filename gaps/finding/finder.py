@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from gaps.covering.judging import judge_topics
 from gaps.covering.model import read_shipped_calibration
 from gaps.finding.coverage import Searcher
@@ -22,6 +24,7 @@ from gaps.triage import evidence
 from gaps.triage.facts import Judgement, TopicFacts
 from gaps.triage.judging import judge_duplicate, judge_topic
 from gaps.triage.twins import find_twin_topics
+from gaps.types import Ticket
 from kb.database import Database
 from kb.ports import Encoder
 from kb.types import Audience
@@ -69,12 +72,7 @@ def find_gaps(
     tickets = read_tickets(database, start, end)
     with database.read() as connection:
         library = evidence.read_library(connection, encoder.recipe, settings.authorities)
-        stored = [s for s in rows.read_topics(connection) if s.recipe == encoder.recipe]
-        known = Known(
-            stored,
-            rows.read_memberships(connection, [ticket.ticket_id for ticket in tickets]),
-            sum_up(read_corrections(connection)),
-        )
+        known = _read_known(connection, encoder.recipe, tickets)
         pairs = rows.read_topics(connection, level=rows.PAIR)
     window = read_window(database, retriever, tickets, set(library.documents), progress)
 
@@ -107,6 +105,14 @@ def find_gaps(
             covered,
             encoder.recipe,
         )
+
+
+def _read_known(connection: Connection, recipe: str, tickets: list[Ticket]) -> Known:
+    return Known(
+        [stored for stored in rows.read_topics(connection) if stored.recipe == recipe],
+        rows.read_memberships(connection, [ticket.ticket_id for ticket in tickets]),
+        sum_up(read_corrections(connection)),
+    )
 
 
 def _with_twins(traced: Traced, twins: list[FoundTopic]) -> Traced:

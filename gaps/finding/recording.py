@@ -13,7 +13,7 @@ from gaps import repository
 from gaps.covering.judging import TopicCoverage
 from gaps.finding import routing
 from gaps.finding.discovery import FoundTopic, nearest_documents
-from gaps.finding.report import FindReport, gap_json, topics_json
+from gaps.finding.report import FindReport, quoted_gap_json, topics_json
 from gaps.finding.tracing import Known, Traced, split_off
 from gaps.finding.window import Window
 from gaps.grouping.clustering import SEED
@@ -115,7 +115,7 @@ class Run:
             unresolved=len(window.coverage),
             uncovered=sum(c.probability < COVERED for c in window.coverage.values()),
             topics=topics_json(traced),
-            gaps=tuple(gap_json(gap, window.tickets) for gap in gaps),
+            gaps=tuple(quoted_gap_json(gap, window.tickets) for gap in gaps),
         )
         self._close(connection, report)
         return report

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gaps.finding.tracing import Traced
 from gaps.types import Gap, Ticket
 from kb.clock import format_instant
+
+if TYPE_CHECKING:
+    from gaps.finding.tracing import Traced
 
 QUOTES = 5
 LONGEST_QUOTE = 240
@@ -53,9 +55,8 @@ def topics_json(traced: Traced) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def gap_json(gap: Gap, tickets: Mapping[str, Ticket]) -> dict[str, Any]:
-    """A gap with the words of its first tickets."""
-    shown = [tickets[key] for key in gap.ticket_ids if key in tickets]
+def gap_json(gap: Gap) -> dict[str, Any]:
+    """A gap as every surface tells it."""
     return {
         "gap_id": gap.gap_id,
         "kind": gap.kind.value,
@@ -78,8 +79,13 @@ def gap_json(gap: Gap, tickets: Mapping[str, Ticket]) -> dict[str, Any]:
         "reasons": [
             {"signal": r.signal, "text": r.text, "evidence": list(r.evidence)} for r in gap.reasons
         ],
-        "quotes": [
-            {"ticket_id": t.ticket_id, "text": t.question[:LONGEST_QUOTE]} for t in shown[:QUOTES]
-        ],
         "dismissed_reason": gap.dismissed_reason,
+    }
+
+
+def quoted_gap_json(gap: Gap, tickets: Mapping[str, Ticket]) -> dict[str, Any]:
+    """A gap with the words of its first tickets."""
+    shown = [tickets[key] for key in gap.ticket_ids if key in tickets][:QUOTES]
+    return gap_json(gap) | {
+        "quotes": [{"ticket_id": t.ticket_id, "text": t.question[:LONGEST_QUOTE]} for t in shown]
     }
