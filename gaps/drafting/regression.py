@@ -104,8 +104,8 @@ def check_regression(asked: Sequence[AskedTwice], audience: Audience) -> Check:
     """The verdict over everything that was asked, in the order it was asked.
 
     Red where a labelled question, whoever asks it, loses its right answer from the first three.
-    Green where the gap's tickets gain, none of them loses and labelled questions were there to
-    vouch for the rest; otherwise a look.
+    Green where the gap's tickets gain, none of them loses, and labelled questions were there to
+    vouch for the rest, none of which is refused now; otherwise a look.
 
     Args:
         asked: Every question with both answers.
@@ -117,17 +117,20 @@ def check_regression(asked: Sequence[AskedTwice], audience: Audience) -> Check:
     ]
     tickets = [row for row in compared if row.kind == TICKET]
     harmed = [row for row in labelled if row.outcome == LOST]
+    refused = [row for row in labelled if row.answerable_before and not row.answerable_after]
     worse = [row for row in tickets if row.outcome == LOST]
     gained = sum(row.outcome == GAINED for row in tickets)
     said = [_tell_questions(labelled), _tell_tickets(tickets)]
     if harmed:
         said.append("harmed: " + _name(harmed, audience, _tell_harm))
+    if refused:
+        said.append("no longer answered: " + _name(refused, audience, lambda row: row.id))
     if worse:
         said.append("tickets that lose: " + _name(worse, audience, lambda row: row.id))
     if tickets and not gained:
         said.append("no ticket gains")
     said += _tell_first_places(compared, audience)
-    green = bool(gained and labelled) and not worse
+    green = bool(gained and labelled) and not worse and not refused
     verdict = "red" if harmed else "green" if green else "look"
     return Check(NAME, verdict, "; ".join(said), _keep(compared))
 

@@ -25,7 +25,7 @@ from kb.evaluation import DEPTH, Question
 from kb.ports import Encoder, Vectors
 from kb.retrieval.retriever import Retriever
 from kb.types import Audience, SearchRequest
-from kb.vectors import embed_texts, hash_text
+from kb.vectors import embed_texts, embedded_text, hash_text, read_embeddings
 
 MOST_ASKED = 100
 """Frozen questions, and tickets; a reviewer waits for the answer."""
@@ -64,8 +64,9 @@ def replay_draft(
         retriever: Serves it.
         encoder: Reads the draft's passages.
         draft: What is proposed.
-        questions: The frozen set. Of more than 100 those nearest to the draft's passages are
-            asked: a text can only displace where it is found.
+        questions: The frozen set. Of more than 100 those are asked that the article is to answer,
+            then those nearest to its passages, as they are and as proposed: a text can only
+            displace, or be missed, where it is found.
         tickets: The gap's; of more than 100 a part chosen by the digest of their ids.
         now: The moment of publication.
         prepare: Chunks the article as its source would state it; embeds and writes nothing.
@@ -84,9 +85,9 @@ def replay_draft(
     document_id = prepared.parsed.document_id
     with database.copy() as copy:
         trial = retriever.beside(copy)
-        passages = _embed(copy, encoder, prepared)
+        passages = _embed(copy, encoder, prepared) + _read_passages(copy, encoder, document_id)
         asking = [
-            *_choose_questions(trial, questions, passages),
+            *_choose_questions(trial, questions, passages, document_id),
             *(_ask_ticket(ticket, document_id) for ticket in _choose_tickets(tickets)),
         ]
         vectors = trial.encode([one.text for one in asking])
@@ -118,17 +119,38 @@ def _embed(copy: Database, encoder: Encoder, prepared: PreparedArticle) -> list[
     return [found[key] for key in texts]
 
 
+def _read_passages(copy: Database, encoder: Encoder, document_id: str) -> list[Vectors]:
+    """Vectors of the article's passages as they are served; none of a new one."""
+    with copy.read() as connection:
+        found = articles.read_chunks_of(connection, [document_id], Audience.INTERNAL)
+        hashes = [
+            hash_text(embedded_text(c.document.metadata.title, c.heading_path, c.text))
+            for c in found
+        ]
+        return list(read_embeddings(connection, encoder.recipe, hashes).values())
+
+
 def _choose_questions(
-    retriever: Retriever, questions: Sequence[Question], passages: Sequence[Vectors]
+    retriever: Retriever,
+    questions: Sequence[Question],
+    passages: Sequence[Vectors],
+    document_id: str,
 ) -> list[_Asking]:
-    chosen = sorted(questions, key=lambda q: (_digest(q.question_id), q.question_id))[:MOST_READ]
+    chosen = sorted(
+        questions,
+        key=lambda q: (document_id not in q.relevant, _digest(q.question_id), q.question_id),
+    )[:MOST_READ]
     if len(chosen) > MOST_ASKED and passages:
         near = np.stack(retriever.encode([q.text for q in chosen])) @ np.stack(passages).T
         nearest = np.max(near, axis=1)
         # Rounded, because a product's last digits depend on the order of its rows.
         order = sorted(
             range(len(chosen)),
-            key=lambda row: (-round(float(nearest[row]), 5), chosen[row].question_id),
+            key=lambda row: (
+                document_id not in chosen[row].relevant,
+                -round(float(nearest[row]), 5),
+                chosen[row].question_id,
+            ),
         )
         chosen = [chosen[row] for row in order]
     return [

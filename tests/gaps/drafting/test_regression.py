@@ -83,6 +83,13 @@ def test_a_ticket_that_is_no_longer_answered_is_a_look_by_name() -> None:
     assert "tickets that lose: T-9" in check.detail
 
 
+def test_a_labelled_question_that_is_refused_now_is_a_look_by_name() -> None:
+    check = check_regression([ask("rab", "rab", answered="yn", id="q-5"), GAIN], Audience.PUBLIC)
+    assert check.verdict == "look"
+    assert "no longer answered: q-5" in check.detail
+    assert [row.outcome for row in check.replayed] == ["gained", "moved"]
+
+
 def test_a_ticket_gains_only_where_it_is_answered() -> None:
     assert compare_answers(ticket("ab", "nab", "yy")).outcome == "gained"
     assert compare_answers(ticket("ab", "nab", "nn")).outcome == "moved"

@@ -190,6 +190,20 @@ def test_of_many_questions_the_nearest_are_asked_whatever_their_order(
     assert ask(desk, draft, told[::-1], make_tickets(5)[::-1]) == asked
 
 
+def test_of_many_questions_those_the_edited_article_answers_now_are_asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = write(desk)
+    monkeypatch.setattr(replay, "MOST_ASKED", 2)
+    edit = replace(
+        draft, document_id="refunds", base_version=1, title="Refunds", markdown="It has moved.\n"
+    )
+    told = [question(f"what has moved, {n}?", id=f"q-{n}") for n in range(4)]
+    told.append(question("when is my money back?", "refunds", id="q-7"))
+    told.append(question("refunds take five days, open the order and choose refund", id="q-8"))
+    assert [one.id for one in ask(desk, edit, told)] == ["q-7", "q-8"]
+
+
 def test_a_draft_whose_article_moved_on_is_not_tried(desk: Desk) -> None:
     draft = write(desk)
     with pytest.raises(StaleError):
