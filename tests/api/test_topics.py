@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,13 @@ from api.wiring import Application
 from gaps import repository
 from gaps.types import Gap, GapStatus
 from kb import audit
+from kb.clock import FixedClock
 from kb.types import Audience, Role
 from tests.api.factories import NOW, bearer
 from tests.api.factories import make_key as make_plain_key
 from tests.api.pages.factories import make_application, make_key, make_tickets, store_gap
 
+WORDS = ("monday", "today", "please", "urgent", "nobody", "still", "why")
 TOLD = (("It hangs", "The client hangs at negotiating.", "Removed the old client."),) * 4
 
 
@@ -197,3 +202,37 @@ def test_what_agents_told_is_shown_with_a_gap(
     shown = client.get("/v1/gaps/gap_told", headers=owner).json()
     assert len(shown["evidence"]) == 5
     assert any(item["body"] == body["question"] for item in shown["evidence"])
+
+
+def test_tickets_signals_and_outcomes_about_one_thing_are_one_gap(
+    client: TestClient, kb: Application, owner: dict[str, str]
+) -> None:
+    editor = bearer(make_key(kb, Role.ADMIN))
+    said = "the teapot of the meeting room whistles and turns itself off, {} again"
+    lines = "\n".join(
+        json.dumps(
+            {
+                "id": f"K-{n}", "created_at": f"2026-11-{10 + n}T09:00:00Z", "subject": "",
+                "body": said.format(word), "status": "solved", "requester": f"person {n}",
+                "solved_at": f"2026-11-{10 + n}T12:00:00Z", "resolution": "Descaled the teapot.",
+            }
+        )
+        for n, word in enumerate(WORDS)
+    )  # fmt: skip
+    assert client.post("/v1/tickets", content=lines, headers=editor).json()["imported"] == len(
+        WORDS
+    )
+    for n, word in enumerate(WORDS[:3]):
+        agent = bearer(make_plain_key(kb, Role.AGENT, Audience.PUBLIC))
+        signal = {"question": said.format(f"{word} and"), "reason": "missing"}
+        assert client.post("/v1/gap-signals", json=signal, headers=agent).status_code == 200
+        asked = {"query": said.format(f"{word} but"), "conversation_id": f"c{n}"}
+        search_id = client.post("/v1/search", json=asked, headers=agent).json()["search_id"]
+        outcome = {"search_id": search_id, "outcome": "not_resolved"}
+        assert client.post("/v1/outcomes", json=outcome, headers=agent).status_code == 200
+    kb.clock = FixedClock(NOW + timedelta(days=1))
+    kb.desk.find_gaps()
+    found = client.get("/v1/gaps", headers=owner).json()
+    [gap] = next(value for value in found.values() if isinstance(value, list))
+    kinds = Counter(key.split(":")[0] if ":" in key else "ticket" for key in gap["tickets"])
+    assert kinds == {"ticket": len(WORDS), "signal": 3, "outcome": 3}
