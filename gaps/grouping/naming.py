@@ -131,7 +131,8 @@ def choose_title(tickets: Sequence[Ticket], terms: Sequence[str]) -> str:
 
 
 def clean_subject(ticket: Ticket) -> str | None:
-    """A subject fit for a title: of two words and more, without masks, addresses and orders."""
+    """A subject fit for a title: of two words and more, without masks, addresses and orders, and
+    not shouted."""
     subject = re.sub(r"\s+", " ", _REPLY_PREFIX.sub("", ticket.subject)).strip(" .,;:!-–—")
     words = _WORD.findall(subject)
     if len(words) < 2 or len(subject) > LONGEST_TITLE or not subject.isprintable():
@@ -140,4 +141,6 @@ def clean_subject(ticket: Ticket) -> str | None:
         return None
     if find_hostile(ticket.question) or len(extract_terms(subject)) < 1:
         return None
+    if subject.isupper():
+        subject = subject.lower()
     return subject[0].upper() + subject[1:]

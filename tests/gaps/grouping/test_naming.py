@@ -75,3 +75,10 @@ def names(groups: list[list[Ticket]], everything: list[Ticket]) -> list[tuple[st
         {t.ticket_id: ticket_terms(t) for t in everything},
         {t.ticket_id: t.requester or t.ticket_id for t in everything},
     )
+
+
+def test_a_shouted_subject_is_not_shouted_as_a_title() -> None:
+    assert clean_subject(make_ticket(1, "It is cold.", subject="OFFLINE AND COLD")) == (
+        "Offline and cold"
+    )
+    assert clean_subject(make_ticket(1, "It is cold.", subject="VPN is down")) == "VPN is down"
