@@ -126,7 +126,7 @@ def test_from_the_list_to_a_dismissal_by_keyboard_without_a_script(
     page.goto("/sign-in?next=/gaps")
     page.locator("#key").press_sequentially(make_key(kb))
     page.keyboard.press("Enter")
-    page.wait_for_url("**/gaps")
+    page.wait_for_url(f"{address}/gaps")
     press_until(page, "Valve rattles at night", "Enter")
     page.wait_for_url("**/gaps/gap_20")
     press_until(page, "It is not worth an article", "Enter")
