@@ -11,7 +11,7 @@ from gaps.keeping import correcting, rows
 from gaps.keeping.corrections import CorrectionKind
 from gaps.ranking.weeks import list_weeks, start_of_week
 from gaps.signals import Signal
-from gaps.types import GapKind
+from gaps.types import GapKind, GapStatus
 from kb.clock import format_instant
 from kb.errors import InvalidInputError
 
@@ -124,9 +124,10 @@ class TopicDesk:
             gap = repository.read_gap(connection, gap_id)
             shown = gap_id
             if kind is CorrectionKind.NOT_A_GAP:
-                correcting.note_dismissal(
-                    connection, gap, by=by, now=now, reason=_needed(reason, "reason")
-                )
+                if gap.status is not GapStatus.DISMISSED:
+                    correcting.note_dismissal(
+                        connection, gap, by=by, now=now, reason=_needed(reason, "reason")
+                    )
                 repository.dismiss_gap(
                     connection, gap_id, reason=_needed(reason, "reason"), by=by, now=now,
                     growth=_checked_growth(growth),

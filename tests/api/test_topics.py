@@ -236,3 +236,13 @@ def test_tickets_signals_and_outcomes_about_one_thing_are_one_gap(
     [gap] = next(value for value in found.values() if isinstance(value, list))
     kinds = Counter(key.split(":")[0] if ":" in key else "ticket" for key in gap["tickets"])
     assert kinds == {"ticket": len(WORDS), "signal": 3, "outcome": 3}
+
+
+def test_a_dismissal_said_twice_is_one_lesson(
+    client: TestClient, gap: Gap, owner: dict[str, str]
+) -> None:
+    for _ in range(2):
+        said = correct(client, owner, gap.gap_id, kind="not_a_gap", reason="by hand")
+        assert said.json()["status"] == "dismissed"
+    shown = client.get(f"/v1/topics/{gap.topic_id}", headers=owner).json()
+    assert [c["kind"] for c in shown["corrections"]] == ["not_a_gap"]
