@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-import graspologic_native
 import numpy as np
 from numpy.typing import NDArray
 
-from gaps.grouping.neighbours import neighbour_graph, reduce_dimensions
+from gaps.discovery.communities import find_communities
+from gaps.grouping.neighbours import neighbour_graph
 
 UNCOVERED, LINKED = 0.75, 0.82
 """FreeITSM's: best article below, two tickets above (cosine)."""
@@ -38,15 +38,9 @@ def link_uncovered(matrix: Matrix, best_cosines: Sequence[float]) -> list[list[i
 
 def find_by_question(matrix: Matrix, resolution: float, seed: int) -> list[list[int]]:
     """Leiden on the questions' nearest neighbours alone; places, largest first."""
-    edges, weights = neighbour_graph(reduce_dimensions(matrix))
-    named = [
-        (str(left), str(right), weight)
-        for (left, right), weight in zip(edges.tolist(), weights.tolist(), strict=True)
-    ]
-    _, found = graspologic_native.leiden(named, resolution=resolution, iterations=3, seed=seed)
-    unused = max(found.values()) + 1
-    labels = [found.get(str(place), unused + place) for place in range(len(matrix))]
-    return _groups(labels, list(range(len(matrix))))
+    graph = neighbour_graph(matrix, np.arange(len(matrix)), len(matrix))
+    labels = find_communities(graph, resolution, seed=seed)
+    return _groups(labels.tolist(), list(range(len(matrix))))
 
 
 def _groups(labels: Sequence[int], places: Sequence[int]) -> list[list[int]]:

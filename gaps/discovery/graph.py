@@ -20,14 +20,14 @@ STEPS = 100_000
 product depend on how the blocks were cut."""
 
 
-def reduce_dimensions(matrix: Vectors) -> Vectors:
-    """The first 96 principal components, rows scaled to length 1 again.
+def reduce_dimensions(matrix: Vectors, components: int = COMPONENTS) -> Vectors:
+    """The first principal components, rows scaled to length 1 again.
 
     Too few rows for components to mean anything are returned as they are.
     """
-    if len(matrix) <= 2 * COMPONENTS or matrix.shape[1] <= COMPONENTS:
+    if len(matrix) <= 2 * components or matrix.shape[1] <= components:
         return matrix
-    reduced = PCA(COMPONENTS, svd_solver="covariance_eigh").fit_transform(matrix)
+    reduced = PCA(components, svd_solver="covariance_eigh").fit_transform(matrix)
     return unit_rows(np.asarray(reduced, np.float32))
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gaps.grouping.communities import find_communities
+from gaps.discovery.rows import unit_rows
+from gaps.grouping.communities import find_voted
 from gaps.grouping.likeness import (
     Background,
     likeness_ratios,
     mean_similarities,
     measure_background,
-    unit_rows,
 )
 from gaps.grouping.neighbours import joint_graph
 from kb.ports import Vectors
@@ -185,8 +185,8 @@ def cluster_points(
     sample = _sample(points, seed)
     leaders = _merge_duplicates([points[place] for place in sample], asked[sample])
     unique = sorted(set(leaders.tolist()))
-    edges, weights = joint_graph(asked[sample][unique], solved[sample][unique])
-    communities = find_communities(len(unique), edges, weights, seed)
+    graph = joint_graph(asked[sample][unique], solved[sample][unique])
+    communities = find_voted(graph, seed=seed)
     labels = communities[np.searchsorted(unique, leaders)]
     communities_found = [sample[labels == label] for label in np.unique(labels)]
     whole = [group for group in communities_found if len(group) >= FEWEST_REQUESTERS]

@@ -74,9 +74,3 @@ def mean_similarities(matrix: Vectors) -> Vectors:
     total = matrix.sum(axis=0)
     own = np.einsum("ij,ij->i", matrix, matrix)
     return np.asarray((matrix @ total - own) / (len(matrix) - 1), np.float32)
-
-
-def unit_rows(matrix: Vectors) -> Vectors:
-    """Rows scaled to length 1; zero rows stay zero."""
-    lengths = np.linalg.norm(matrix, axis=-1, keepdims=True)
-    return np.asarray(matrix / np.where(lengths > 0, lengths, 1.0), np.float32)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
+from scipy.sparse import coo_array, csr_array
 
-from gaps.grouping.likeness import unit_rows
+from gaps.discovery.graph import nearest_rows, reduce_dimensions
 from kb.ports import Vectors
-
-Edges = NDArray[np.int_]
 
 COMPONENTS = 64
 NEIGHBOURS = 15
 """PCA 64 and 15 neighbours: design/algorithms.md §1, where they chose their own number of topics at
 69% accuracy on BANKING77 and 77% on CLINC150."""
-BLOCK = 1_000
 
 
-def joint_graph(questions: Vectors, answers: Vectors) -> tuple[Edges, Vectors]:
-    """Edges between neighbours by question and between neighbours by answer, weights added.
+def joint_graph(questions: Vectors, answers: Vectors) -> csr_array:
+    """Neighbours by question and neighbours by answer, weights added.
 
     What two people ask alike may be solved by two articles, and what they ask differently by one:
     on real tickets (bench/README.md) either alone finds fewer of the articles that were hidden.
@@ -29,46 +26,35 @@ def joint_graph(questions: Vectors, answers: Vectors) -> tuple[Edges, Vectors]:
         answers: As many rows; a row of zeros where nothing is known to have solved it.
 
     Returns:
-        Pairs (left < right), ascending, and their weights.
+        Symmetric, (rows, rows), weights positive.
     """
+    count = len(questions)
     known = np.nonzero(np.any(answers != 0, axis=1))[0]
-    found: dict[tuple[int, int], float] = {}
-    for places, matrix in ((np.arange(len(questions)), questions), (known, answers[known])):
-        edges, weights = neighbour_graph(reduce_dimensions(matrix))
-        for (left, right), weight in zip(places[edges].tolist(), weights.tolist(), strict=True):
-            found[(left, right)] = found.get((left, right), 0.0) + weight
-    return _in_order(found)
+    by_question = neighbour_graph(questions, np.arange(count), count)
+    graph = (by_question + neighbour_graph(answers[known], known, count)).tocsr()
+    graph.sort_indices()
+    return graph
 
 
-def reduce_dimensions(matrix: Vectors) -> Vectors:
-    if len(matrix) <= 2 * COMPONENTS or matrix.shape[1] <= COMPONENTS:
-        return matrix
-    reduced = PCA(COMPONENTS, svd_solver="covariance_eigh").fit_transform(matrix)
-    return unit_rows(np.asarray(reduced, np.float32))
+def neighbour_graph(matrix: Vectors, places: NDArray[np.intp], count: int) -> csr_array:
+    """Each row joined with its nearest ones and with those it is nearest to, by their cosine.
 
+    Args:
+        matrix: float32 (some, dimensions), rows of length 1.
+        places: (some,) Which of all rows these are.
+        count: Rows in all.
 
-def neighbour_graph(matrix: Vectors) -> tuple[Edges, Vectors]:
-    """Edges (left < right) between each row and its nearest ones, with their cosine."""
-    count = len(matrix)
-    depth = min(NEIGHBOURS, max(2, count // 4), count - 1)
-    found: dict[tuple[int, int], float] = {}
-    for start in range(0, count, BLOCK):
-        near = matrix[start : start + BLOCK] @ matrix.T
-        near[np.arange(len(near)), np.arange(start, start + len(near))] = -np.inf
-        # Rounding first: whether two cosines differ in the last bit depends on the blocks.
-        near = np.round(near, 5)
-        places = np.argsort(-near, axis=1, kind="stable")[:, : max(0, depth)]
-        for row, columns in enumerate(places.tolist(), start=start):
-            for column in columns:
-                similarity = float(near[row - start, column])
-                if similarity > 0:
-                    found[(min(row, column), max(row, column))] = similarity
-    return _in_order(found)
-
-
-def _in_order(found: dict[tuple[int, int], float]) -> tuple[Edges, Vectors]:
-    edges = sorted(found)
-    return (
-        np.asarray(edges, int).reshape(-1, 2),
-        np.asarray([found[edge] for edge in edges], np.float32),
-    )
+    Returns:
+        Symmetric, (count, count), weights positive.
+    """
+    if len(matrix) < 2:
+        return csr_array((count, count), dtype=float)
+    depth = min(NEIGHBOURS, max(2, len(matrix) // 4))
+    near, cosines = nearest_rows(reduce_dimensions(matrix, COMPONENTS), depth)
+    rows = np.repeat(places, near.shape[1])
+    columns, weights = places[near.ravel()], np.round(cosines.ravel(), 5).astype(float)
+    alike = weights > 0
+    joined = (weights[alike], (rows[alike], columns[alike]))
+    directed = coo_array(joined, shape=(count, count)).tocsr()
+    graph: csr_array = directed.maximum(directed.T).tocsr()
+    return graph

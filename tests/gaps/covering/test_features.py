@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gaps.covering.features import fill_similarities, measure_closeness, measure_topics
-from gaps.discovery.graph import unit_rows
+from gaps.discovery.rows import unit_rows
 from tests.gaps.covering.factories import make_siblings
 
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from gaps.grouping import clustering
 from gaps.grouping.clustering import Cluster, Point, cluster_points
-from gaps.grouping.communities import asymptotic_surprise
 from kb.ports import Vectors
 
 DIMENSIONS = 48
@@ -112,17 +111,6 @@ def test_most_central_tickets_come_first() -> None:
     place = {point.ticket_id: n for n, point in enumerate(points)}
     closeness = [float(matrix[place[key]] @ cluster.centroid) for key in cluster.ticket_ids]
     assert closeness == sorted(closeness, reverse=True)
-
-
-def test_surprise_of_a_hand_worked_partition() -> None:
-    # Two triangles joined by an edge: 6 of 7 edges inside, 6 of 15 pairs inside.
-    edges = np.asarray([(0, 1), (0, 2), (1, 2), (3, 4), (3, 5), (4, 5), (2, 3)])
-    labels = np.asarray([0, 0, 0, 1, 1, 1])
-    q, expected = 6 / 7, 6 / 15
-    wanted = 7 * (q * np.log(q / expected) + (1 - q) * np.log((1 - q) / (1 - expected)))
-    found = asymptotic_surprise(labels, edges, np.ones(7, np.float32))
-    assert found == pytest.approx(wanted, rel=1e-6)
-    assert asymptotic_surprise(np.zeros(6, int), edges, np.ones(7, np.float32)) == 0.0
 
 
 def test_what_is_asked_alike_and_solved_differently_is_two_topics() -> None:
