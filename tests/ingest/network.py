@@ -92,10 +92,10 @@ class LocalServer:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             method, path, _ = head[0].split(" ", 2)
-            headers = dict(
-                (name.lower(), value.strip())
+            headers = {
+                name.lower(): value.strip()
                 for name, _, value in (line.partition(":") for line in head[1:] if line)
-            )
+            }
             self.asked.append((method, path, headers))
             self.asked_at.append(asyncio.get_running_loop().time())
             said = self._answer(method, path, headers)
@@ -121,7 +121,7 @@ class World(httpx.AsyncBaseTransport):
     def __init__(
         self, public: LocalServer, inside: LocalServer, public_addresses: frozenset[str]
     ) -> None:
-        self._ports = {address: public.port for address in public_addresses}
+        self._ports = dict.fromkeys(public_addresses, public.port)
         self._inside = inside.port
         self._inner = httpx.AsyncHTTPTransport()
         self.reached: list[str] = []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +16,7 @@ from ingest.links.checking import SILENT_LINKS, LinkChecker
 from ingest.links.judging import LinkState, LinkVerdict
 from tests.ingest.network import PUBLIC, LocalServer, World, answers, say
 
+FILES = Path("/proc/self/fd")
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 QUICK = FetchLimits(total_seconds=0.3, connect_seconds=0.3, per_host_seconds=0.0, wait_seconds=0.1)
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -122,14 +123,14 @@ def test_five_hundred_silent_hosts_take_bounded_time_tasks_and_memory() -> None:
                 async for _, state in LinkChecker(fetcher, lambda: NOW).check(urls):
                     named = [t.get_name() for t in asyncio.all_tasks()]
                     most = max(most, sum(name.startswith("link-check") for name in named))
-                    most_files = max(most_files, len(os.listdir("/proc/self/fd")))
+                    most_files = max(most_files, len(list(FILES.iterdir())))
                     assert state.verdict is LinkVerdict.UNKNOWN
                     count += 1
             return count, most, world.most_open, most_files
 
     tracemalloc.start()
     began = time.monotonic()
-    files_before = len(os.listdir("/proc/self/fd"))
+    files_before = len(list(FILES.iterdir()))
     count, most_tasks, most_open, most_files = asyncio.run(go())
     seconds = time.monotonic() - began
     _, peak = tracemalloc.get_traced_memory()
