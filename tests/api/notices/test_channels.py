@@ -6,23 +6,19 @@ import base64
 import hashlib
 import hmac
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope
+from aiosmtpd.smtp import AuthResult
 
 from api.notices.port import DeliveryError, Outgoing
 from api.notices.smtp import MailServer, SmtpChannel, compose_mail
 from api.notices.webhooks import Webhook, compose_chat, sign
+from tests.api.notices.servers import Receiver, serve_http, serve_mail
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SECRET = "s3cret-of-the-team"
@@ -30,66 +26,6 @@ MESSAGE = Outgoing(
     "note_1", "digest", "ana", "Week 48: 1 draft", "Ein Entwurf wartet: Rückgabe ✓\n",
     {"period": "2026-W48"}, NOW, NOW,
 )  # fmt: skip
-
-
-class Mailbox:
-    """What an SMTP server took."""
-
-    def __init__(self) -> None:
-        self.envelopes: list[Envelope] = []
-        self.answers: list[str] = []
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:
-        if self.answers:
-            return self.answers.pop(0)
-        self.envelopes.append(envelope)
-        return "250 OK"
-
-
-@contextmanager
-def serve_mail(**said: Any) -> Iterator[tuple[Mailbox, int]]:
-    mailbox = Mailbox()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, **said)
-    controller.start()
-    try:
-        yield mailbox, port
-    finally:
-        controller.stop()
-
-
-class Receiver:
-    """What an HTTP server was posted, and how it answers."""
-
-    def __init__(self) -> None:
-        self.posts: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[tuple[int, dict[str, str]]] = []
-        self.port = 0
-
-
-@contextmanager
-def serve_http() -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Page(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.posts.append(({k.lower(): v for k, v in self.headers.items()}, body))
-            status, headers = receiver.answers.pop(0) if receiver.answers else (204, {})
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        receiver.port = server.server_port
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield receiver
-        server.shutdown()
 
 
 def open_webhook(receiver: Receiver, secret: str | None = SECRET) -> Webhook:
@@ -115,8 +51,6 @@ def test_a_mail_arrives_whole_and_with_the_same_id_each_time() -> None:
 
 @pytest.mark.parametrize("field", ["subject", "kind"])
 def test_a_line_break_never_reaches_a_header(field: str) -> None:
-    from dataclasses import replace
-
     said: Any = {field: "x\r\nBcc: all@example.com"}
     with pytest.raises(ValueError):
         compose_mail(replace(MESSAGE, **said), sender="kb@example.com", address="ana@example.com")
@@ -184,8 +118,6 @@ def test_a_chat_gets_text_and_no_signature() -> None:
 
 
 def test_quoted_text_cannot_call_everybody_or_make_a_link_in_a_chat() -> None:
-    from dataclasses import replace
-
     hostile = "<!channel> <https://evil.example|your bank> @here @ALL & @ana"
     text = compose_chat(replace(MESSAGE, text=hostile))["text"]
     assert "<" not in text and ">" not in text
