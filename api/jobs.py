@@ -93,7 +93,7 @@ def _run_claimed(application: Application, job: Job, period: str, fence: int) ->
     except KbError as failure:
         error = failure.message
         raise
-    except Exception as failure:
+    except BaseException as failure:  # An interrupted run is not a finished one.
         error = f"{type(failure).__name__}: {failure}"
         raise
     finally:
