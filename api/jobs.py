@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from kb import jobs
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def week_of(instant: datetime) -> str:
     """ISO week of an instant in UTC: "2026-W47"."""
-    year, week, _ = instant.isocalendar()
+    year, week, _ = instant.astimezone(UTC).isocalendar()
     return f"{year}-W{week:02d}"
 
 
@@ -26,7 +26,7 @@ def week_before(instant: datetime) -> str:
 
 
 def day_of(instant: datetime) -> str:
-    return instant.date().isoformat()
+    return instant.astimezone(UTC).date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,9 @@ JOBS: dict[str, Job] = {
     for job in (
         Job("sync", day_of, _run_sync),
         Job("freshness", week_of, lambda kb, _period: kb.weekly.check_freshness()),
+        Job("links", week_of, lambda kb, _period: kb.weekly.check_links()),
+        Job("digest", week_of, lambda kb, period: kb.notices.write_digests(period)),
+        Job("reminders", day_of, lambda kb, _period: kb.notices.write_reminders()),
         Job("drive", week_before, lambda kb, period: kb.weekly.run_drive(period)),
     )
 }
@@ -90,7 +93,7 @@ def _run_claimed(application: Application, job: Job, period: str, fence: int) ->
     except KbError as failure:
         error = failure.message
         raise
-    except Exception as failure:
+    except BaseException as failure:  # An interrupted run is not a finished one.
         error = f"{type(failure).__name__}: {failure}"
         raise
     finally:

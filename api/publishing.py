@@ -69,6 +69,7 @@ class Publishing:
             markdown=markdown,
             reason=reason,
             recheck=application.desk.check_draft,
+            ask_second=application.notices.ask_second,
         )
         answer: dict[str, Any] = {"draft_id": draft_id, "state": draft.state.value}
         if draft.state in (DraftState.APPROVED, DraftState.PUBLISHED):

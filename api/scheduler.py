@@ -10,7 +10,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from api.cron import normalise_cron
-from api.jobs import run_job
+from api.jobs import JOBS, run_job
+from kb import jobs
 from kb.errors import InvalidInputError, KbError
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def last_due(trigger: CronTrigger, now: datetime) -> datetime | None:
     return due
 
 
+RETRY_AFTER = timedelta(minutes=15)
+"""How often unfinished runs are looked for; after each failure of one, twice as long."""
+RETRY_DOUBLINGS = 6
+RELAY_SECONDS = 60
+
+
 class Scheduler:
     """Runs what is due, and what was due while nobody was up."""
 
@@ -55,7 +62,20 @@ class Scheduler:
                 drive.freshness_schedule, where="kb.toml [drive] freshness_schedule"
             ),
             "drive": read_trigger(drive.schedule, where="kb.toml [drive] schedule"),
+            "links": read_trigger(
+                application.settings.links.schedule, where="kb.toml [links] schedule"
+            ),
+            "digest": read_trigger(
+                application.settings.notices.digest_schedule,
+                where="kb.toml [notices] digest_schedule",
+            ),
+            "reminders": read_trigger(
+                application.settings.notices.reminder_schedule,
+                where="kb.toml [notices] reminder_schedule",
+            ),
         }
+        self._running: dict[str, str] = {}
+        """Periods of the jobs that this process is at, by job."""
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
@@ -65,6 +85,10 @@ class Scheduler:
         for name, trigger in self._triggers.items():
             self._scheduler.add_job(self.run_due, trigger, args=[name], id=name)
             self._scheduler.add_job(self.run_due, args=[name], id=f"{name}-catch-up")
+        self._scheduler.add_job(
+            self.catch_up, "interval", seconds=RETRY_AFTER.total_seconds(), id="catch-up"
+        )
+        self._scheduler.add_job(self.relay, "interval", seconds=RELAY_SECONDS, id="relay")
         self._scheduler.start()
 
     def run_due(self, name: str) -> None:
@@ -72,6 +96,7 @@ class Scheduler:
         due = last_due(self._triggers[name], self._application.clock.now())
         if due is None:
             return
+        self._running[name] = JOBS[name].period_of(due)
         try:
             run = run_job(self._application, name, at=due)
             log.info("job %s: %s", run.run_id, run.status)
@@ -79,6 +104,49 @@ class Scheduler:
             log.error("job %s failed: %s", name, error.message)
         except Exception:
             log.exception("job %s failed", name)
+        finally:
+            self._running.pop(name, None)
+
+    def catch_up(self) -> None:
+        """Run again what failed or was killed; whoever is still at work keeps their lease.
+
+        Without it a run that was killed would be lost: at the restart its lease still holds, and
+        at the next due instant another period is due.
+        """
+        now = self._application.clock.now()
+        for name, trigger in self._triggers.items():
+            due = last_due(trigger, now)
+            if due is None:
+                continue
+            period = JOBS[name].period_of(due)
+            if name in self._running:
+                with self._application.database.write() as connection:
+                    jobs.renew_lease(connection, name, self._running[name], now=now)
+                continue
+            with self._application.database.read() as connection:
+                run = jobs.read_run(connection, name, period)
+            if run is None or _may_try(run, now):
+                self.run_due(name)
+
+    def relay(self) -> None:
+        """Send what the outbox holds."""
+        try:
+            self._application.notices.send()
+        except KbError as error:
+            log.error("notices are not sent: %s", error.message)
+        except Exception:
+            log.exception("notices are not sent")
 
     def stop(self) -> None:
         self._scheduler.shutdown(wait=False)
+
+
+def _may_try(run: jobs.JobRun, now: datetime) -> bool:
+    """Whether an unfinished run is due again: later and later while it fails."""
+    if run.status == jobs.DONE:
+        return False
+    if run.status != jobs.FAILED or run.finished_at is None:
+        return True
+    wait: timedelta = RETRY_AFTER * 2 ** min(run.fence - 1, RETRY_DOUBLINGS)
+    # A clock that was set back would otherwise make it wait for a time that has passed.
+    return abs(now - run.finished_at) >= wait

@@ -17,6 +17,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
     Strict,
     ValidationError,
     model_validator,
@@ -42,6 +43,10 @@ Cron = Annotated[str, AfterValidator(_check_cron)]
 Number = Annotated[int, Strict()]
 """Not true or false, which would count as 1 and 0."""
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?$")]
+AllowedHost = Annotated[
+    str, Field(pattern=r"^([a-z0-9]([a-z0-9._-]{0,252}[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$")
+]
+"""A host that may be inside, at its usual ports or the one named."""
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 ActionDial = Literal["autonomous", "human_approved", "forbidden"]
 
@@ -81,6 +86,8 @@ class OwnerSettings(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
     email: str | None = None
     topics: tuple[str, ...] = ()
+    fallback: str | None = None
+    """Owner who is told when this one does not answer, and asked for second approvals."""
 
 
 class ActionSettings(_Section):
@@ -166,6 +173,65 @@ class McpSettings(_Section):
     """Web pages that may call, as browsers state them in `Origin`: scheme, name and port."""
 
 
+class LinkSettings(_Section):
+    """Whether links to others' pages are looked behind; our own are always judged."""
+
+    enabled: bool = False
+    """Nothing leaves the machine unless the team says so."""
+    allow_hosts: tuple[AllowedHost, ...] = ()
+    """Hosts inside the team's network that may be asked; all others there are refused."""
+    schedule: Cron = "0 2 * * mon"
+    """Cron, UTC; before the freshness check, which reads what is found."""
+    per_host_seconds: float = Field(default=1.0, ge=0.1, le=3600.0)
+    """Between two requests to one host."""
+
+
+class WebhookSettings(_Section):
+    kind: Literal["slack", "signed"]
+    """What chats take, or JSON signed with KB_WEBHOOK_SECRET."""
+    url: str | None = Field(default=None, pattern=r"^https?://")
+    url_env: str | None = Field(default=None, pattern=r"^KB_[A-Z0-9_]+$")
+    """Environment variable that holds the URL, where the URL is a secret, as Slack's are."""
+    owners: tuple[str, ...] = ()
+    """Whose notices go there; everybody's where left out."""
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> WebhookSettings:
+        if (self.url is None) == (self.url_env is None):
+            raise _Mistake(("notices", "webhooks"), "a webhook has a url or a url_env")
+        return self
+
+
+class NoticeSettings(_Section):
+    """How owners hear of what waits for them."""
+
+    base_url: str | None = Field(default=None, pattern=r"^https?://")
+    """Of the service's pages, for links in notices."""
+    smtp_host: str | None = None
+    smtp_port: Number = Field(default=587, ge=1, le=65535)
+    smtp_from: str | None = Field(default=None, pattern=r"^[^\r\n]+@[^\r\n]+$")
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    webhooks: tuple[WebhookSettings, ...] = ()
+    allow_hosts: tuple[AllowedHost, ...] = ()
+    """Hosts inside the team's network that webhooks may reach."""
+    digest_schedule: Cron = "0 6 * * mon"
+    """Cron, UTC; after the Drive."""
+    reminder_schedule: Cron = "0 7 * * *"
+    remind_after_days: Number = Field(default=7, ge=1, le=365)
+    escalate_after_days: Number = Field(default=14, ge=1, le=365)
+    """Then the owner's fallback is told."""
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> NoticeSettings:
+        if self.smtp_host is not None and self.smtp_from is None:
+            raise _Mistake(("notices", "smtp_host"), "smtp_host needs smtp_from")
+        if self.escalate_after_days < self.remind_after_days:
+            raise _Mistake(
+                ("notices", "escalate_after_days"), "escalation comes before the reminder"
+            )
+        return self
+
+
 class LanguageModelSettings(_Section):
     """An OpenAI-compatible endpoint; read and checked, not used by this version's writers."""
 
@@ -192,6 +258,8 @@ class Settings(_Section):
     retrieval: RetrievalSettings = RetrievalSettings()
     learning: LearningSettings = LearningSettings()
     mcp: McpSettings = McpSettings()
+    links: LinkSettings = LinkSettings()
+    notices: NoticeSettings = NoticeSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     storage: StorageSettings = StorageSettings()
 
@@ -216,6 +284,13 @@ class Settings(_Section):
                 source.authority,
                 self.hierarchy.authorities,
             )
+        for place, owner in enumerate(self.owners):
+            if owner.fallback is not None:
+                others = [name for name in owners if name != owner.name]
+                _expect_known(("owners", place, "fallback"), "owner", owner.fallback, others)
+        for place, webhook in enumerate(self.notices.webhooks):
+            for name in webhook.owners:
+                _expect_known(("notices", "webhooks", place, "owners"), "owner", name, owners)
         if self.gaps.default_owner is not None:
             _expect_known(("gaps", "default_owner"), "owner", self.gaps.default_owner, owners)
         if self.gaps.publish_to is not None:
@@ -232,6 +307,8 @@ class Environment(BaseSettings):
     config: Path | None = None
     data_dir: Path | None = None
     database_url: str | None = None
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
     model_cache: Path | None = None
     """Where built models are kept; ~/.cache/kbops where left out."""
 

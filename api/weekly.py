@@ -10,6 +10,8 @@ from gaps.operating.conflict_check import check_conflicts
 from gaps.operating.effect import baseline_for, measure_effect
 from gaps.operating.freshness_check import check_freshness
 from gaps.types import Draft
+from ingest.fetching import Fetcher, FetchLimits
+from ingest.links.run import check_links
 from kb.clock import format_instant
 from kb.errors import NotFoundError
 
@@ -34,6 +36,19 @@ class Weekly:
             now=now,
             authorities=authorities,
             recipe=application.encoder.recipe,
+        )
+
+    def check_links(self) -> dict[str, object]:
+        """Look behind the links of published articles; nothing is fetched unless allowed."""
+        application = self._application
+        settings = application.settings.links
+
+        def open_fetcher() -> Fetcher:
+            limits = FetchLimits(per_host_seconds=settings.per_host_seconds)
+            return Fetcher(allowed=settings.allow_hosts, limits=limits)
+
+        return check_links(
+            application.database, application.clock, open_fetcher if settings.enabled else None
         )
 
     def run_drive(self, period: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from kb.types import Audience, Role
 if TYPE_CHECKING:
     from api.gap_desk import GapDesk
     from api.learning import Learning
+    from api.notices.desk import Notices
     from api.publishing import Publishing
     from api.topic_desk import TopicDesk
     from api.weekly import Weekly
@@ -207,6 +208,12 @@ class Application:
         from api.learning import Learning
 
         return Learning(self)
+
+    @cached_property
+    def notices(self) -> Notices:
+        from api.notices.desk import Notices
+
+        return Notices(self)
 
     @cached_property
     def weekly(self) -> Weekly:

@@ -77,6 +77,15 @@ def claim_run(connection: Connection, job: str, period: str, *, now: datetime) -
     return row.fence + 1
 
 
+def renew_lease(connection: Connection, job: str, period: str, *, now: datetime) -> None:
+    """Keep a run that is still at work from being taken over."""
+    connection.execute(
+        update(job_runs)
+        .where(job_runs.c.job == job, job_runs.c.period == period, job_runs.c.status == RUNNING)
+        .values(lease_until=now + LEASE)
+    )
+
+
 def finish_run(
     connection: Connection,
     job: str,

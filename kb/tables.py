@@ -209,6 +209,18 @@ freshness_verdicts = Table(
     Column("judged_at", Instant, nullable=False),
 )
 
+links = Table(
+    "links",
+    metadata,
+    Column("document_id", ForeignKey("documents.id"), primary_key=True),
+    Column("url", String(2000), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("status_code", Integer),
+    Column("target", Text),
+    Column("checked_at", Instant, nullable=False),
+)
+
 calibrations = Table(
     "calibrations",
     metadata,
@@ -345,4 +357,23 @@ idempotency = Table(
     Column("status", Integer, nullable=False),
     Column("response", JSON, nullable=False),
     Column("at", Instant, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(20), nullable=False, index=True),
+    Column("recipient", String(80), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("sent_at", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text),
+    Column("dedupe_key", String(200), nullable=False),
+    UniqueConstraint("dedupe_key", name="uq_notices_dedupe_key"),
+    Index("ix_notices_waiting", "sent_at", "not_before"),
 )

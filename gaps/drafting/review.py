@@ -43,6 +43,7 @@ def review_draft(
     markdown: str | None = None,
     reason: str | None = None,
     recheck: Recheck | None = None,
+    ask_second: Callable[[Connection, Draft, str], None] | None = None,
 ) -> Draft:
     """Take one person's decision on exactly the text they read.
 
@@ -57,6 +58,7 @@ def review_draft(
         markdown: The text that is approved instead, for an edit.
         reason: Why, required for reject and ask_changes.
         recheck: Runs the full checks on an edited draft; without it only its text is checked.
+        ask_second: Told of an approval that needs another person, in the same transaction.
 
     Raises:
         NotFoundError: No such draft.
@@ -81,6 +83,8 @@ def review_draft(
         result = replace(edited, state=state, updated_at=now)
         update_draft(connection, result, expected_hash=expected_hash)
         _record(connection, result, decision, reviewer, now, reason, markdown)
+        if ask_second is not None and decision in APPROVING and state is DraftState.IN_REVIEW:
+            ask_second(connection, result, reviewer)
     return result
 
 

@@ -45,6 +45,7 @@ HELD_BACK_SHARE = 3
 UNDER_REVIEW = (DraftState.IN_REVIEW, DraftState.CHANGES_ASKED, DraftState.APPROVED)
 Gate = Callable[[Draft, Sequence[Ticket]], Check]
 """Asks real questions with and without the draft; handed in by api/wiring."""
+Announce = Callable[[Connection, Draft], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class DraftingSettings:
     authorities: tuple[str, ...]
     """Strongest first."""
     drafts_per_drive: int = 5
+    announce: Announce | None = None
+    """Tells the owner of a new draft, in the transaction that stores it; handed in by api."""
 
 
 def create_draft(
@@ -93,6 +96,8 @@ def create_draft(
     with database.write() as connection:
         _check_gap(connection, repository.read_gap(connection, gap_id))
         _store(connection, draft, actor, now)
+        if settings.announce is not None:
+            settings.announce(connection, draft)
     return draft
 
 

@@ -1,0 +1,1 @@
+"""Where articles point, and whether anything is there."""
