@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from gaps.drafting.publications import read_publications
+from gaps.freshness.check import check_freshness
+from gaps.freshness.facts import Release
+from gaps.freshness.outside import Outside, read_edits, read_releases
 from gaps.operating import drive
 from gaps.operating.conflict_check import check_conflicts
 from gaps.operating.effect import baseline_for, measure_effect
-from gaps.operating.freshness_check import check_freshness
 from gaps.types import Draft
 from kb.clock import format_instant
 from kb.errors import NotFoundError
@@ -34,7 +37,22 @@ class Weekly:
             now=now,
             authorities=authorities,
             recipe=application.encoder.recipe,
+            outside=self._read_outside(),
         )
+
+    def _read_outside(self) -> Outside:
+        """Releases, edits and views, as kb.toml tells or names the files."""
+        application = self._application
+        settings, folder = application.settings, application.root
+        told = tuple(
+            Release(r.name, r.version, datetime.combine(r.date, time(), UTC), r.product, r.notes)
+            for r in settings.releases
+        )
+        listed = settings.freshness.releases
+        read = read_releases(folder / listed) if listed else ()
+        logged = settings.freshness.activity
+        releases = tuple(sorted({*told, *read}, key=lambda r: (r.at, r.name, r.version, r.notes)))
+        return Outside(releases, read_edits(folder / logged) if logged else {})
 
     def run_drive(self, period: str) -> dict[str, Any]:
         """Run the Drive that looks back on a week, and keep its report."""
@@ -48,6 +66,7 @@ class Weekly:
             find_gaps=application.desk.find_gaps,
             gate=application.desk.check_regression,
             learn=lambda: application.learning.learn(actor="drive"),
+            outside=self._read_outside(),
         )
         return drive.run_drive(tools, period=period, now=now)
 

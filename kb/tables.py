@@ -209,6 +209,28 @@ freshness_verdicts = Table(
     Column("judged_at", Instant, nullable=False),
 )
 
+links = Table(
+    "links",
+    metadata,
+    Column("document_id", ForeignKey("documents.id"), primary_key=True),
+    Column("url", String(2000), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("status_code", Integer),
+    Column("target", Text),
+    Column("checked_at", Instant, nullable=False),
+)
+
+duplicates = Table(
+    "duplicates",
+    metadata,
+    Column("left_id", ForeignKey("documents.id"), primary_key=True),
+    Column("right_id", ForeignKey("documents.id"), primary_key=True),
+    Column("left_hash", String(64), nullable=False),
+    Column("right_hash", String(64), nullable=False),
+    Column("similarity", Float, nullable=False),
+)
+
 calibrations = Table(
     "calibrations",
     metadata,

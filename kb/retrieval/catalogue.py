@@ -17,9 +17,13 @@ from kb import articles, lexical
 from kb.tables import chunks, conflicts, documents, freshness_verdicts, sources, twins, versions
 from kb.types import Audience, Document, StoredChunk
 
-OWN_SIGNALS = ("age", "ends_soon", "tickets", "resolution_value")
+TOLD_SIGNALS = (
+    "tickets", "resolution_value", "resolution_menu", "resolution_code", "resolution_version",
+    "followed", "marked_wrong", "falling",
+)  # fmt: skip
+OWN_SIGNALS = ("age", "ends_soon", *TOLD_SIGNALS)
 REPORTED_STALE = 0.5
-"""As the freshness check draws its line (gaps/operating/freshness_check.py)."""
+"""As the freshness check draws its line (gaps/freshness/verdicts.py)."""
 KEPT_PASSAGES = 20_000
 KEPT_DOCUMENTS = 2_000
 
@@ -163,7 +167,7 @@ def read_reports(
         query = query.where(freshness_verdicts.c.document_id == document_id)
     for row in connection.execute(query):
         own = [reason for reason in row.reasons if reason["signal"] in OWN_SIGNALS]
-        told = [reason["text"] for reason in own if reason["signal"] == "tickets"]
+        told = [reason["text"] for reason in own if reason["signal"] in TOLD_SIGNALS]
         if told and 1.0 - math.prod(1.0 - r["weight"] for r in own) >= REPORTED_STALE:
             reports[(row.document_id, row.version)] = told[0]
     return reports
