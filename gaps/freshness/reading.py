@@ -30,6 +30,7 @@ from kb import articles
 from kb.database import Database
 from kb.freshness import DEFAULT_REVIEW_DAYS
 from kb.hierarchy import find_superseded
+from kb.retrieval.catalogue import read_alike
 from kb.tables import conflicts, documents, links, outcomes, searches, sources, versions
 from kb.types import Audience, Document
 
@@ -105,7 +106,7 @@ def read_facts(
     activities = _read_activities(connection, now, outside, known)
     intervals = _read_intervals(connection)
     superseded = find_superseded(known, now)
-    twins = _pair_twins(text_rows.read_pairs(connection), known)
+    twins = _pair_twins(read_alike(connection), known)
     nothing = ArticleText()
     return [
         ArticleFacts(
@@ -336,17 +337,18 @@ def _watched(revised: tuple[datetime, ...], began: datetime, now: datetime) -> A
     )
 
 
-def _pair_twins(pairs: Iterable[tuple[str, str]], known: Sequence[Document]) -> dict[str, set[str]]:
+def _pair_twins(
+    alike: Mapping[str, Sequence[str]], known: Sequence[Document]
+) -> dict[str, set[str]]:
     """Near-duplicates of one authority, where neither replaces the other."""
     by_id = {d.document_id: d for d in known}
     found: dict[str, set[str]] = defaultdict(set)
-    for one, two in pairs:
+    for one, two in ((one, two) for one, others in alike.items() for two in others):
         left, right = by_id[one].metadata, by_id[two].metadata
         if left.authority == right.authority and not (
             two in left.supersedes or one in right.supersedes
         ):
             found[one].add(two)
-            found[two].add(one)
     return found
 
 

@@ -126,6 +126,7 @@ def _compare(database: Database, changed: Sequence[str], name: str) -> None:
         places = [place for place, row in enumerate(rows) if row.document_id in anew]
         found = find_twins(matrix.astype(np.float32), places, DUPLICATE_SIMILARITY)
     with database.write() as connection:
+        articles.next_sequence(connection)
         for start in range(0, len(changed), BATCH):
             batch = list(changed[start : start + BATCH])
             for column in (duplicates.c.left_id, duplicates.c.right_id):
@@ -148,20 +149,3 @@ def read_texts(connection: Connection) -> dict[str, ArticleText]:
     """What was read of each document, by id."""
     rows = connection.execute(select(freshness_texts.c.document_id, freshness_texts.c.features))
     return {row.document_id: ArticleText.from_json(row.features) for row in rows}
-
-
-def read_pairs(connection: Connection) -> list[tuple[str, str]]:
-    """Near-duplicate documents, of whatever authority, whose texts are still those compared."""
-    left, right = documents.alias("one"), documents.alias("two")
-    rows = connection.execute(
-        select(duplicates.c.left_id, duplicates.c.right_id)
-        .join(left, left.c.id == duplicates.c.left_id)
-        .join(right, right.c.id == duplicates.c.right_id)
-        .where(
-            left.c.deleted_at.is_(None), right.c.deleted_at.is_(None),
-            left.c.content_hash == duplicates.c.left_hash,
-            right.c.content_hash == duplicates.c.right_hash,
-        )
-        .order_by(duplicates.c.left_id, duplicates.c.right_id)
-    )  # fmt: skip
-    return [(row.left_id, row.right_id) for row in rows]
