@@ -40,6 +40,8 @@ WATCHED = timedelta(days=90)
 PRIOR_FAILED, PRIOR_USED = 1, 10
 VANISHED_CHANCE = 0.001
 LEAST_EXPECTED = 6.0
+GONE_SHARE = 0.1
+"""Of what was expected: said less often is not gone."""
 FEWEST_VERSION = 5
 """Tickets that must name a version before it counts as out."""
 FAILED_OUTCOMES = ("not_resolved", "escalated", "wrong")
@@ -182,6 +184,7 @@ def _vanished(
         term: pair
         for term, pair in counts.items()
         if pair[0] * share >= LEAST_EXPECTED
+        and pair[1] <= GONE_SHARE * pair[0] * share
         and float(poisson.cdf(pair[1], pair[0] * share)) < VANISHED_CHANCE
     }
 

@@ -24,6 +24,10 @@ MOST_TERMS = 40
 _NAME = r"[A-Z][\w&'’/-]{0,30}(?: [\w&'’/-]{1,20}){0,3}"
 _MENU = re.compile(rf"(?:{_NAME})(?:\s?(?:→|»|›|>|≫)\s?(?:{_NAME}))+")
 _ARROW = re.compile(r"\s?(?:→|»|›|>|≫)\s?")
+_ENDS_NAME = re.compile(
+    r" (?:it|in|and|then|to|is|if|or|on|at|from|the|a|you|i|as|but|when|so|this|that|now)\b"
+)
+"""Where a menu's name in running text surely ends."""
 _MARKED = re.compile(r"\*\*([^*\n]{2,40})\*\*|[\"“]([A-Z][^\"”\n]{1,38})[\"”]")
 _CODE = re.compile(
     r"\b0x[0-9A-Fa-f]{4,16}\b|\b[A-Z]{2,12}(?:_[A-Z0-9]{1,20}){1,5}\b|\b[A-Z]{1,6}-\d{2,5}\b"
@@ -39,7 +43,7 @@ _NO_PRODUCT = frozenset(
     " within every after before over under from the for and than only next last first level type"
     " rule item question version release option phase point area room form article week year hours"
     " minutes monday tuesday wednesday thursday friday saturday sunday between until since office"
-    " increased sorted utf iso tls ssl oauth imap pop http".split()
+    " eur euro euros usd gbp cet utc gmt utf iso tls ssl oauth imap pop http".split()
 )  # fmt: skip
 
 
@@ -102,7 +106,7 @@ def find_menus(text: str) -> list[str]:
     """Names along menu paths, and what stands in bold or in quotation marks, in lower case."""
     found = []
     for match in _MENU.finditer(text):
-        found += _ARROW.split(match.group())
+        found += [_ENDS_NAME.split(part)[0] for part in _ARROW.split(match.group())]
     found += [bold or quoted for bold, quoted in _MARKED.findall(text)]
     return _fold(found)
 
