@@ -37,10 +37,10 @@ class Weekly:
             now=now,
             authorities=authorities,
             recipe=application.encoder.recipe,
-            outside=self._read_outside(),
+            outside=self.read_outside(),
         )
 
-    def _read_outside(self) -> Outside:
+    def read_outside(self) -> Outside:
         """Releases, edits and views, as kb.toml tells or names the files."""
         application = self._application
         settings, folder = application.settings, application.root
@@ -66,7 +66,7 @@ class Weekly:
             find_gaps=application.desk.find_gaps,
             gate=application.desk.check_regression,
             learn=lambda: application.learning.learn(actor="drive"),
-            outside=self._read_outside(),
+            outside=self.read_outside(),
         )
         return drive.run_drive(tools, period=period, now=now)
 
