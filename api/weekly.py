@@ -26,12 +26,15 @@ class Weekly:
     def __init__(self, application: Application) -> None:
         self._application = application
 
-    def check_freshness(self) -> dict[str, Any]:
-        """Find contradictions, then give every published document its verdict."""
+    def check_freshness(self, *, conflicts: bool = True) -> dict[str, Any]:
+        """Find contradictions unless told not to, then give every published document its verdict."""
         application = self._application
         now = application.clock.now()
         authorities = application.settings.hierarchy.authorities
-        check_conflicts(application.database, application.encoder, now=now, authorities=authorities)
+        if conflicts:
+            check_conflicts(
+                application.database, application.encoder, now=now, authorities=authorities
+            )
         return check_freshness(
             application.database,
             now=now,

@@ -139,7 +139,9 @@ def read_commerce(data: Path) -> DatedBase:
     events = list(_lines(folder / "events.jsonl.gz"))
     gone = {r["doc_id"]: r["deleted"] for r in _lines(folder / "articles.jsonl.gz")}
     edited = [
-        (to_slug(e["doc_id"]), e["date"]) for e in events if e["event"] == "updated" and not e["bulk"]
+        (to_slug(e["doc_id"]), e["date"])
+        for e in events
+        if e["event"] == "updated" and not e.get("bulk")
     ]
     snapshots = []
     for day, until in _months("2022-09-01", "2023-12-01"):
@@ -148,12 +150,14 @@ def read_commerce(data: Path) -> DatedBase:
         mine = {
             to_slug(e["doc_id"])
             for e in events
-            if day < e["date"] <= until and e["event"] in ("updated", "retired") and not e["bulk"]
+            if day < e["date"] <= until
+            and e["event"] in ("updated", "retired")
+            and not e.get("bulk")
         }
         moved = {
             to_slug(e["doc_id"])
             for e in events
-            if day < e["date"] <= until and e["bulk"] and e["event"] != "created"
+            if day < e["date"] <= until and e.get("bulk") and e["event"] != "created"
         }
         articles = tuple(
             Article(to_slug(r["doc_id"]), " ".join(r["title"].split()) or "-", r["text"], None,

@@ -58,8 +58,9 @@ def check_freshness(
     with database.read() as connection:
         facts, world = read_facts(connection, now, outside)
     reports = judge_all(facts, world, authorities, model or read_shipped_model())
+    said = [report_to_json(report) for report in reports]
     with database.write() as connection:
-        changed = write_verdicts(connection, reports, run=run, period=period, now=now)
+        changed = write_verdicts(connection, said, run=run, period=period, now=now)
         counted = count_verdicts(report.verdict.value for report in reports)
         audit.write_entry(
             connection, at=now, actor="kbops", action="freshness.check", subject=run,
@@ -72,7 +73,7 @@ def check_freshness(
         "changed": changed,
         "verdicts": counted,
         "pareto": {"share": PARETO_SHARE, "documents": pareto_line(reports)},
-        "documents": [report_to_json(report) for report in reports],
+        "documents": said,
     }
 
 
@@ -86,7 +87,7 @@ def judge_all(
     reports = []
     for article in facts:
         findings = find_signals(article, world)
-        judged = model.judge(findings, read_features(article, findings))
+        judged = model.judge(findings, read_features(article, findings, world))
         reports.append(report_on(article, judged, authorities))
     return rank_by_damage(reports)
 

@@ -44,7 +44,7 @@ def fit_model(
     features: Collection[str] = (*HABIT, *EVIDENCE),
     evaluation: Mapping[str, Any] | None = None,
 ) -> FreshnessModel:
-    """Weights by ridge logistic regression (sklearn); evidence that would speak for truth gets none.
+    """Weights by ridge logistic regression (sklearn); evidence never speaks for truth.
 
     Args:
         examples: What `read_features` read, with the truth.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +29,12 @@ def report_to_json(report: FreshnessReport) -> dict[str, Any]:
         "base": round(report.base, 4),
         "damage": round(report.damage, 4),
         "reasons": [
-            {**asdict(r), "weight": round(r.weight, 4), "evidence": list(r.evidence)}
+            {
+                "signal": r.signal,
+                "weight": round(r.weight, 4),
+                "evidence": list(r.evidence),
+                "text": r.text,
+            }
             for r in report.reasons
         ],
     }
@@ -38,13 +42,20 @@ def report_to_json(report: FreshnessReport) -> dict[str, Any]:
 
 def write_verdicts(
     connection: Connection,
-    reports: Sequence[FreshnessReport],
+    reports: Sequence[Mapping[str, Any]],
     *,
     run: str,
     period: str,
     now: datetime,
 ) -> int:
     """Store verdicts; rows that say what they said stay, and history gets those that changed.
+
+    Args:
+        connection: The caller's transaction.
+        reports: As `report_to_json` gives them.
+        run: The run's id.
+        period: Its week.
+        now: Its moment.
 
     Returns:
         How many entries history got.
@@ -69,10 +80,8 @@ def write_verdicts(
     return len(told)
 
 
-def _row(report: FreshnessReport, now: datetime) -> dict[str, Any]:
-    said = report_to_json(report)
-    del said["base"]
-    return said | {"judged_at": now}
+def _row(report: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return {key: value for key, value in report.items() if key != "base"} | {"judged_at": now}
 
 
 def _differs(before: Any, row: dict[str, Any]) -> bool:

@@ -17,10 +17,11 @@ from typing import Any
 from gaps.freshness.facts import Finding, FreshnessReason
 from gaps.freshness.signals import EVIDENCE, HABIT, feature_of
 
-FARTHEST = 3.0
+FARTHEST = 4.0
 """Standard deviations at which a feature stops counting, so that no odd article is certain."""
 MOST_BASE = 0.45
-"""Habit alone says no more: an article that is edited often is not untrue for it."""
+"""Habit alone comes near this and no further, in the order it says: an article that is edited often
+is not untrue for it."""
 SHIPPED = Path(__file__).parent / "freshness_model.json"
 
 
@@ -78,7 +79,7 @@ class FreshnessModel:
         """
         parts = self.contributions(values)
         habit = self.intercept + sum(parts.get(key, 0.0) for key in HABIT)
-        base = min(MOST_BASE, _sigmoid(habit))
+        base = MOST_BASE * (1.0 - math.exp(-_sigmoid(habit) / MOST_BASE))
         found = {key: parts.get(key, 0.0) for key in EVIDENCE if parts.get(key, 0.0) > 0}
         total = sum(found.values())
         raised = _sigmoid(habit + total)

@@ -18,8 +18,6 @@ from kb.clock import parse_instant
 from kb.errors import InvalidInputError
 
 YEAR = timedelta(days=365)
-HALF_LIFE_DAYS = 120.0
-"""After so many days an edit says half as much of the next one (bench/freshness.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +46,10 @@ def summarise_edits(edits: Edits, now: datetime) -> Activity:
     views = [count for at, count in edits.viewed if now - YEAR <= at < now]
     return Activity(
         revisions=len(year),
-        recent_revisions=weigh_revisions(before, now),
         last_revised_at=before[-1] if before else None,
+        first_revised_at=before[0] if before else None,
         views=sum(views) if views else None,
         known=True,
-    )
-
-
-def weigh_revisions(revised: tuple[datetime, ...], now: datetime) -> float:
-    """Edits counted by half for every 120 days that they are old."""
-    return float(
-        sum(0.5 ** ((now - at).total_seconds() / 86400.0 / HALF_LIFE_DAYS) for at in revised)
     )
 
 

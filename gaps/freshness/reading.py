@@ -21,7 +21,7 @@ from gaps.freshness.facts import (
     Uses,
     World,
 )
-from gaps.freshness.outside import Outside, summarise_edits, weigh_revisions
+from gaps.freshness.outside import Outside, summarise_edits
 from gaps.freshness.terms import ArticleText
 from gaps.freshness.ticket_rows import MONTH, QUARTER, YEAR
 from gaps.freshness.world import FEWEST_TICKETS, newest_of_releases
@@ -334,8 +334,8 @@ def _read_activities(
 def _watched(revised: tuple[datetime, ...], began: datetime, now: datetime) -> Activity:
     return Activity(
         revisions=sum(at >= now - YEAR for at in revised),
-        recent_revisions=weigh_revisions(revised, now),
         last_revised_at=revised[-1] if revised else None,
+        first_revised_at=began,
         known=began <= now - WATCHED,
     )
 

@@ -16,10 +16,10 @@ from gaps.freshness.world import find_world
 
 HABIT: Mapping[str, str] = {
     "revisions": "edited often in the last year",
-    "recent_revisions": "edited lately",
+    "stillness": "long since the last edit",
+    "maturity": "long since the first edit",
     "views": "read often",
     "uses": "used on many tickets",
-    "words": "long",
 }
 """Of how editors work: a busy article gets edited whether it was untrue or not."""
 EVIDENCE: Mapping[str, str] = {
@@ -62,7 +62,7 @@ def feature_of(signal: str) -> str | None:
     return signal if signal in EVIDENCE else None
 
 
-def read_features(facts: ArticleFacts, findings: list[Finding]) -> dict[str, float]:
+def read_features(facts: ArticleFacts, findings: list[Finding], world: World) -> dict[str, float]:
     """What the model reads: logarithms of counts; what is not known is left out.
 
     Returns:
@@ -73,11 +73,15 @@ def read_features(facts: ArticleFacts, findings: list[Finding]) -> dict[str, flo
         name = feature_of(finding.signal)
         if name is not None:
             values[name] += math.log1p(max(0.0, finding.value))
-    values["words"] = math.log1p(facts.text.words)
     activity = facts.activity
+    for name, at in (
+        ("stillness", activity.last_revised_at),
+        ("maturity", activity.first_revised_at),
+    ):
+        if activity.known and at is not None:
+            values[name] = math.log1p(max(0.0, (world.now - at).total_seconds() / 86400.0))
     if activity.known:
         values["revisions"] = math.log1p(activity.revisions)
-        values["recent_revisions"] = math.log1p(activity.recent_revisions)
         values["uses"] = math.log1p(facts.uses.year)
     if activity.views is not None:
         values["views"] = math.log1p(activity.views)

@@ -162,7 +162,8 @@ def test_redundant_articles_are_candidates_and_no_doubt() -> None:
 
 def test_features_leave_out_what_is_not_known() -> None:
     facts = make_facts()
-    values = read_features(facts, [])
-    assert values.keys() == {*EVIDENCE, "words"}
-    known = make_facts(activity=Activity(revisions=2, views=10, known=True))
-    assert read_features(known, []).keys() == {*EVIDENCE, *HABIT}
+    values = read_features(facts, [], make_world())
+    assert values.keys() == set(EVIDENCE)
+    activity = Activity(2, NOW - timedelta(days=9), NOW - timedelta(days=99), 10, known=True)
+    known = make_facts(activity=activity)
+    assert read_features(known, [], make_world()).keys() == {*EVIDENCE, *HABIT}

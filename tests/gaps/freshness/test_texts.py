@@ -130,7 +130,7 @@ def test_releases_and_edits_are_read_from_files(tmp_path: Path) -> None:
     assert (seen.revisions, seen.views) == (1, None)
     later = summarise_edits(read_edits(log)["a"], datetime(2026, 11, 1, tzinfo=UTC))
     assert (later.revisions, later.views) == (2, 70)
-    assert 1.0 < later.recent_revisions < 2.0
+    assert later.last_revised_at == datetime(2026, 10, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
