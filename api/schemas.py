@@ -41,6 +41,8 @@ class SearchBody(Body):
     regions: list[str] = Field(default_factory=list, max_length=50)
     customer: str | None = Field(default=None, max_length=80)
     include_overruled: bool = False
+    verified_only: bool = False
+    """Only documents that a person confirmed within their interval."""
     explain: bool = False
     group_by: Literal["document", "chunk"] = "document"
     conversation_id: str | None = Field(default=None, max_length=120)
@@ -54,6 +56,7 @@ class SearchBody(Body):
             regions=tuple(self.regions),
             customer=self.customer,
             include_overruled=self.include_overruled,
+            verified_only=self.verified_only,
             group_by=self.group_by,
         )
 

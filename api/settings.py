@@ -5,6 +5,7 @@ Every mistake names the file, the line and what was expected; nothing starts on 
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import os
 import re
@@ -100,6 +101,21 @@ class ActionSettings(_Section):
 
 class FreshnessSettings(_Section):
     review_every_days: Number = Field(default=180, ge=1, le=3650)
+    releases: str | None = None
+    """CSV of product releases beside those of [[releases]], relative to kb.toml."""
+    activity: str | None = None
+    """CSV of edits and views where the sources do not tell them, relative to kb.toml."""
+
+
+class ReleaseSettings(_Section):
+    """A product's release, after which what it changed may be told wrong."""
+
+    name: str = Field(min_length=1, max_length=80)
+    version: str = Field(min_length=1, max_length=40)
+    date: datetime.date
+    """Day it came out."""
+    product: str | None = None
+    notes: str = Field(default="", max_length=100_000)
 
 
 class GapSettings(_Section):
@@ -252,6 +268,7 @@ class Settings(_Section):
     owners: tuple[OwnerSettings, ...] = ()
     actions: ActionSettings = ActionSettings()
     freshness: FreshnessSettings = FreshnessSettings()
+    releases: tuple[ReleaseSettings, ...] = ()
     gaps: GapSettings = GapSettings()
     drive: DriveSettings = DriveSettings()
     encoder: EncoderSettings = EncoderSettings()

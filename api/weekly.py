@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from gaps.drafting.publications import read_publications
+from gaps.freshness.check import check_freshness
+from gaps.freshness.facts import Release
+from gaps.freshness.outside import Outside, read_edits, read_releases
 from gaps.operating import drive
 from gaps.operating.conflict_check import check_conflicts
 from gaps.operating.effect import baseline_for, measure_effect
-from gaps.operating.freshness_check import check_freshness
 from gaps.types import Draft
 from ingest.fetching import Fetcher, FetchLimits
 from ingest.links.run import check_links
@@ -25,17 +28,21 @@ class Weekly:
     def __init__(self, application: Application) -> None:
         self._application = application
 
-    def check_freshness(self) -> dict[str, Any]:
-        """Find contradictions, then give every published document its verdict."""
+    def check_freshness(self, *, conflicts: bool = True) -> dict[str, Any]:
+        """Find contradictions unless told not to, then give every published document its verdict."""
         application = self._application
         now = application.clock.now()
         authorities = application.settings.hierarchy.authorities
-        check_conflicts(application.database, application.encoder, now=now, authorities=authorities)
+        if conflicts:
+            check_conflicts(
+                application.database, application.encoder, now=now, authorities=authorities
+            )
         return check_freshness(
             application.database,
             now=now,
             authorities=authorities,
             recipe=application.encoder.recipe,
+            outside=self.read_outside(),
         )
 
     def check_links(self) -> dict[str, object]:
@@ -51,6 +58,20 @@ class Weekly:
             application.database, application.clock, open_fetcher if settings.enabled else None
         )
 
+    def read_outside(self) -> Outside:
+        """Releases, edits and views, as kb.toml tells or names the files."""
+        application = self._application
+        settings, folder = application.settings, application.root
+        told = tuple(
+            Release(r.name, r.version, datetime.combine(r.date, time(), UTC), r.product, r.notes)
+            for r in settings.releases
+        )
+        listed = settings.freshness.releases
+        read = read_releases(folder / listed) if listed else ()
+        logged = settings.freshness.activity
+        releases = tuple(sorted({*told, *read}, key=lambda r: (r.at, r.name, r.version, r.notes)))
+        return Outside(releases, read_edits(folder / logged) if logged else {})
+
     def run_drive(self, period: str) -> dict[str, Any]:
         """Run the Drive that looks back on a week, and keep its report."""
         application = self._application
@@ -63,6 +84,7 @@ class Weekly:
             find_gaps=application.desk.find_gaps,
             gate=application.desk.check_regression,
             learn=lambda: application.learning.learn(actor="drive"),
+            outside=self.read_outside(),
         )
         return drive.run_drive(tools, period=period, now=now)
 

@@ -13,7 +13,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, Text, cast, delete, func, insert, select, update
 
 from gaps.ranking.weeks import weekly_rate
-from gaps.tables import coverages, gap_runs, gaps, tickets, topic_members
+from gaps.tables import (
+    coverages,
+    freshness_terms,
+    freshness_tickets,
+    freshness_uses,
+    gap_runs,
+    gaps,
+    tickets,
+    topic_members,
+)
 from gaps.types import Gap, GapKind, GapStatus, Reason, Reply, Ticket, TicketStatus
 from kb import audit
 from kb.clock import format_instant, parse_instant
@@ -152,7 +161,8 @@ def delete_ticket(connection: Connection, ticket_id: str, *, actor: str, now: da
     hashes = delete_judgement(connection, judgement_ref(ticket_id))
     hashes |= {hash_text(ticket.question), hash_text(ticket.resolution or "")}
     connection.execute(delete(topic_members).where(topic_members.c.ticket_id == ticket_id))
-    connection.execute(delete(coverages).where(coverages.c.ticket_id == ticket_id))
+    for table in (coverages, freshness_uses, freshness_terms, freshness_tickets):
+        connection.execute(delete(table).where(table.c.ticket_id == ticket_id))
     connection.execute(delete(tickets).where(tickets.c.id == ticket_id))
     audit.write_entry(
         connection, at=now, actor=actor, action="ticket.delete", subject=ticket_id,

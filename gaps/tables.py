@@ -235,3 +235,56 @@ drives = Table(
     Column("ran_at", Instant, nullable=False),
     Column("report", JSON, nullable=False),
 )
+
+freshness_history = Table(
+    "freshness_history",
+    metadata,
+    Column("document_id", ForeignKey("documents.id"), primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("run", String(40), nullable=False),
+    Column("period", String(20), nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("probability", Float, nullable=False),
+    Column("damage", Float, nullable=False),
+    Column("reasons", JSON, nullable=False),
+)
+
+freshness_texts = Table(
+    "freshness_texts",
+    metadata,
+    Column("document_id", ForeignKey("documents.id"), primary_key=True),
+    Column("content_hash", String(64), nullable=False),
+    Column("recipe", String(120), nullable=False),
+    Column("features", JSON, nullable=False),
+    Column("vector", LargeBinary),
+)
+
+freshness_tickets = Table(
+    "freshness_tickets",
+    metadata,
+    Column("ticket_id", String(120), primary_key=True),
+    Column("content_hash", String(80), nullable=False),
+)
+
+freshness_uses = Table(
+    "freshness_uses",
+    metadata,
+    Column("ticket_id", String(120), primary_key=True),
+    Column("document_id", String(200), primary_key=True, index=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("origin", String(140), nullable=False),
+    Column("linked", Boolean, nullable=False),
+    Column("failed", Boolean, nullable=False),
+    Column("followed", Boolean, nullable=False),
+    Column("compared", String(64)),
+    Column("told", JSON, nullable=False),
+)
+
+freshness_terms = Table(
+    "freshness_terms",
+    metadata,
+    Column("ticket_id", String(120), primary_key=True),
+    Column("term", String(80), primary_key=True),
+    Column("at", Instant, nullable=False, index=True),
+)

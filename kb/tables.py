@@ -221,6 +221,16 @@ links = Table(
     Column("checked_at", Instant, nullable=False),
 )
 
+duplicates = Table(
+    "duplicates",
+    metadata,
+    Column("left_id", ForeignKey("documents.id"), primary_key=True),
+    Column("right_id", ForeignKey("documents.id"), primary_key=True),
+    Column("left_hash", String(64), nullable=False),
+    Column("right_hash", String(64), nullable=False),
+    Column("similarity", Float, nullable=False),
+)
+
 calibrations = Table(
     "calibrations",
     metadata,

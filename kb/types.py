@@ -227,6 +227,8 @@ class SearchRequest:
     regions: tuple[str, ...] = ()
     customer: str | None = None
     include_overruled: bool = False
+    verified_only: bool = False
+    """Only what a person confirmed within its interval."""
     group_by: str = "document"
     most_passages: int = 50
     """Of one document, where grouped by chunk."""
@@ -234,7 +236,9 @@ class SearchRequest:
     @property
     def is_limited(self) -> bool:
         """Whether the caller wants only some of what the audience may read."""
-        return bool(self.labels or self.products or self.regions or self.customer)
+        return bool(
+            self.labels or self.products or self.regions or self.customer or self.verified_only
+        )
 
 
 @dataclass(frozen=True, slots=True)

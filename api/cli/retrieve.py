@@ -26,6 +26,9 @@ def search(
     top_k: Annotated[int, typer.Option("--top-k", min=1, max=50)] = 10,
     explain: Annotated[bool, typer.Option(help="Say why each hit ranks where it does.")] = False,
     include_overruled: Annotated[bool, typer.Option("--include-overruled")] = False,
+    verified_only: Annotated[
+        bool, typer.Option("--verified-only", help="Only what a person confirmed of late.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask what an agent would ask."""
@@ -36,7 +39,9 @@ def search(
 
     if not query.strip():
         raise InvalidInputError("the query is empty")
-    request = SearchRequest(query, top_k=top_k, include_overruled=include_overruled)
+    request = SearchRequest(
+        query, top_k=top_k, include_overruled=include_overruled, verified_only=verified_only
+    )
     with open_application() as application:
         response = application.retriever.search(request, audience)
         with application.database.write() as connection:

@@ -19,7 +19,7 @@ from api.wiring import Application
 from kb import articles
 from kb.errors import ForbiddenError, NotFoundError
 from kb.freshness import judge_freshness
-from kb.retrieval.catalogue import read_superseding
+from kb.retrieval.catalogue import TOLD_SIGNALS, read_superseding
 from kb.tables import conflicts, freshness_verdicts, sources
 from kb.types import Audience, Document, Freshness, Role, Version
 
@@ -152,7 +152,7 @@ def _read_report(connection: Connection, document: Document) -> str | None:
         select(freshness_verdicts.c.reasons).where(
             freshness_verdicts.c.document_id == document.document_id,
             freshness_verdicts.c.version == document.version,
-            freshness_verdicts.c.verdict == "stale",
+            freshness_verdicts.c.verdict.in_(["stale", "conflict"]),
         )
     ).scalar()
-    return next((r["text"] for r in reasons or () if r["signal"] == "tickets"), None)
+    return next((r["text"] for r in reasons or () if r["signal"] in TOLD_SIGNALS), None)

@@ -18,9 +18,10 @@ from gaps.drafting.drafts import read_drafts
 from gaps.drafting.publications import read_publications
 from gaps.drafting.renewal import find_outgrown, renew_draft
 from gaps.drafting.writer import UNDER_REVIEW, DraftingSettings, Gate, create_draft
+from gaps.freshness.check import check_freshness
+from gaps.freshness.outside import NOTHING_TOLD, Outside
 from gaps.operating.conflict_check import check_conflicts
 from gaps.operating.effect import measure_effect, read_effects
-from gaps.operating.freshness_check import check_freshness
 from gaps.tables import drives, reviews
 from gaps.types import DraftState, Gap, GapStatus, TicketStatus
 from kb import audit
@@ -51,6 +52,8 @@ class DriveTools:
     gate: Gate | None = None
     learn: Callable[[], dict[str, Any]] | None = None
     """`kb learn`; handed in by api/wiring."""
+    outside: Outside = NOTHING_TOLD
+    """Releases, edits and views that the team tells."""
 
 
 def period_of(moment: datetime) -> str:
@@ -97,7 +100,11 @@ def run_drive(tools: DriveTools, *, period: str, now: datetime) -> dict[str, Any
         "freshness",
         lambda: _summarise_freshness(
             check_freshness(
-                database, now=now, authorities=settings.authorities, recipe=tools.encoder.recipe
+                database,
+                now=now,
+                authorities=settings.authorities,
+                recipe=tools.encoder.recipe,
+                outside=tools.outside,
             )
         ),
     )

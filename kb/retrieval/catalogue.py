@@ -14,12 +14,25 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Row, Text, cast, select
 
 from kb import articles, lexical
-from kb.tables import chunks, conflicts, documents, freshness_verdicts, sources, twins, versions
+from kb.tables import (
+    chunks,
+    conflicts,
+    documents,
+    duplicates,
+    freshness_verdicts,
+    sources,
+    twins,
+    versions,
+)
 from kb.types import Audience, Document, StoredChunk
 
-OWN_SIGNALS = ("age", "ends_soon", "tickets", "resolution_value")
+TOLD_SIGNALS = (
+    "tickets", "resolution_value", "resolution_menu", "resolution_code", "resolution_version",
+    "followed", "marked_wrong", "falling",
+)  # fmt: skip
+OWN_SIGNALS = ("age", "ends_soon", *TOLD_SIGNALS)
 REPORTED_STALE = 0.5
-"""As the freshness check draws its line (gaps/operating/freshness_check.py)."""
+"""As the freshness check draws its line (gaps/freshness/verdicts.py)."""
 KEPT_PASSAGES = 20_000
 KEPT_DOCUMENTS = 2_000
 
@@ -36,6 +49,8 @@ class Catalogue:
     """Recorded disagreements by the winner's id."""
     twins: dict[str, list[Row[tuple[object, ...]]]]
     """Passages of two authorities that say nearly the same, by the weaker one's chunk id."""
+    alike: dict[str, list[str]]
+    """Documents whose whole texts say much the same, by id; of every audience and authority."""
     reports: dict[tuple[str, int], str]
     """What tickets say against a version, where that makes it stale."""
     intervals: dict[str, int]
@@ -144,9 +159,31 @@ def read_catalogue(connection: Connection) -> Catalogue:
         superseding=tuple(d for d in known.values() if d.metadata.supersedes),
         conflicts=disagreements,
         twins=alike,
+        alike=read_alike(connection),
         reports=read_reports(connection),
         intervals=read_intervals(connection),
     )
+
+
+def read_alike(connection: Connection) -> dict[str, list[str]]:
+    """Near-duplicates as the last freshness check found them, of texts that are still the same."""
+    left, right = documents.alias("one"), documents.alias("two")
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(
+        select(duplicates.c.left_id, duplicates.c.right_id)
+        .join(left, left.c.id == duplicates.c.left_id)
+        .join(right, right.c.id == duplicates.c.right_id)
+        .where(
+            left.c.deleted_at.is_(None),
+            right.c.deleted_at.is_(None),
+            left.c.content_hash == duplicates.c.left_hash,
+            right.c.content_hash == duplicates.c.right_hash,
+        )
+        .order_by(duplicates.c.left_id, duplicates.c.right_id)
+    ):
+        found.setdefault(row.left_id, []).append(row.right_id)
+        found.setdefault(row.right_id, []).append(row.left_id)
+    return found
 
 
 def read_reports(
@@ -163,7 +200,7 @@ def read_reports(
         query = query.where(freshness_verdicts.c.document_id == document_id)
     for row in connection.execute(query):
         own = [reason for reason in row.reasons if reason["signal"] in OWN_SIGNALS]
-        told = [reason["text"] for reason in own if reason["signal"] == "tickets"]
+        told = [reason["text"] for reason in own if reason["signal"] in TOLD_SIGNALS]
         if told and 1.0 - math.prod(1.0 - r["weight"] for r in own) >= REPORTED_STALE:
             reports[(row.document_id, row.version)] = told[0]
     return reports

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from kb import lexical
 from kb.fusion import Fused, rank_scores
 from kb.retrieval.catalogue import Catalogue
-from kb.retrieval.hits import Inquiry
+from kb.retrieval.inquiry import Inquiry
 from kb.types import Document
 
 READ_DOCUMENTS = 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -15,23 +14,15 @@ from kb.hierarchy import rule_between, unverified_reason
 from kb.passage_text import ReadingText
 from kb.retrieval.candidates import Candidates, passages_to_read
 from kb.retrieval.catalogue import Catalogue
+from kb.retrieval.fresh_ranking import rule_stale
+from kb.retrieval.inquiry import Inquiry
 from kb.rulings import order_by_rulings
-from kb.types import Audience, Document, Hit, Ruling, SearchRequest, StoredChunk
+from kb.types import Audience, Document, Hit, Ruling, StoredChunk
 
 RULED_DOCUMENTS = 50
 """How deep those that lose are looked for: hits are at most so many."""
 FIRST_PASSAGES = 3
 """Read of each document at first; more only where all are overruled, or asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inquiry:
-    """One query with who asks and when."""
-
-    request: SearchRequest
-    audience: Audience
-    now: datetime
-    superseded: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +91,14 @@ def order_ruled(
     """The ranking with winners above those they beat on what is asked.
 
     A ruling moves documents only where the loser's best passage is the one that lost: a page is
-    not behind another for a number that nobody asked about. The better place brings the score.
+    not behind another for a number that nobody asked about. A stale one goes behind a fresh one
+    that says the same. The better place brings the score.
     """
     top = [fused.key for fused in ranked[:RULED_DOCUMENTS]]
     best = {key: candidates.chunks[key][0] for key in top if candidates.chunks.get(key)}
     moving = _rule_twins(catalogue, asked, best, candidates, authorities)
     moving += [found.ruling for found in rulings if best.get(found.ruling.loser) in found.chunks]
+    moving += rule_stale(catalogue, asked, top, candidates.documents)
     if not moving:
         return list(ranked)
     known = {fused.key: fused for fused in ranked}

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from kb.confidence import Calibration
 from kb.retrieval.catalogue import Catalogue
 from kb.retrieval.features import READ_DOCUMENTS, find_missing_terms
-from kb.retrieval.hits import Inquiry
+from kb.retrieval.inquiry import Inquiry
 from kb.types import Hit, WhyNot
 
 NOTHING_FOUND = "nothing that the caller may read matches the question"

@@ -25,9 +25,12 @@ from kb.learning.precedents import Evidence, Precedents
 from kb.ports import Clock, Encoder, Vectors
 from kb.questions import encode_questions
 from kb.retrieval.candidates import Candidates, collect_candidates
+from kb.retrieval.catalogue import Catalogue
 from kb.retrieval.features import confidence_features
-from kb.retrieval.hits import Inquiry, build_hits, order_ruled, rule_documents
+from kb.retrieval.fresh_ranking import is_verified
+from kb.retrieval.hits import build_hits, order_ruled, rule_documents
 from kb.retrieval.index import IndexView, SearchIndex, read_state
+from kb.retrieval.inquiry import Inquiry
 from kb.retrieval.learned_ranking import Shown, rank_learned, read_shown
 from kb.retrieval.refusals import explain_refusal
 from kb.types import Audience, Document, SearchRequest, SearchResponse
@@ -214,11 +217,16 @@ class Retriever:
         evidence: Mapping[str, Evidence],
     ) -> _Ranking:
         query, audience = asked.request.query, asked.audience
-        within = (lambda found: _in_scope(found, asked)) if asked.request.is_limited else None
+        catalogue = view.catalogue
+        within = (
+            (lambda found: _in_scope(found, asked, catalogue)) if asked.request.is_limited else None
+        )
         candidates = collect_candidates(connection, view, query, audience, vector, within)
         voted = [key for key, said in evidence.items() if said.votes > 0]
         candidates.documents |= view.catalogue.readable(voted, audience)
-        valid = {key for key, found in candidates.documents.items() if _in_scope(found, asked)}
+        valid = {
+            key for key, found in candidates.documents.items() if _in_scope(found, asked, catalogue)
+        }
         rankings = {
             name: {key: score for key, score in scores.items() if key in valid}
             for name, scores in candidates.scores.items()
@@ -293,11 +301,13 @@ class Retriever:
         return confidence, fitted if threshold is None else threshold
 
 
-def _in_scope(document: Document, asked: Inquiry) -> bool:
+def _in_scope(document: Document, asked: Inquiry, catalogue: Catalogue) -> bool:
     request, said = asked.request, document.metadata
     if request.labels and not set(request.labels) & set(said.labels):
         return False
     if request.customer and said.customer and said.customer != request.customer:
+        return False
+    if request.verified_only and not is_verified(document, asked, catalogue):
         return False
     reason = invalid_reason(
         document,

@@ -1,4 +1,4 @@
-"""What was found behind links, and what people are to be told."""
+"""What people are to be told."""
 
 from __future__ import annotations
 
@@ -8,22 +8,10 @@ from alembic import op
 from kb import tables
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:
-    op.create_table(
-        "links",
-        sa.Column("document_id", sa.String(length=200), nullable=False),
-        sa.Column("url", sa.String(length=2000), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("verdict", sa.String(length=20), nullable=False),
-        sa.Column("status_code", sa.Integer()),
-        sa.Column("target", sa.Text()),
-        sa.Column("checked_at", tables.Instant(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_links_document_id"),
-        sa.PrimaryKeyConstraint("document_id", "url", name="pk_links"),
-    )
     op.create_table(
         "notices",
         sa.Column("id", sa.String(length=40), nullable=False),

@@ -1,0 +1,1 @@
+"""Whether a published version needs work: signals, one probability, and what it would cost."""
