@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from api.compat import dify, vector_stores
 from api.idempotency import IdempotencyMiddleware
 from api.mcp.server import McpEndpoint
 from api.pages import review as review_pages
@@ -85,6 +86,8 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     app.add_middleware(IdempotencyMiddleware, application=application)
     for module in (health, search, tickets, gaps, drafts, articles, operations, topics):
         app.include_router(module.router)
+    for adapter in (dify, vector_stores):
+        app.include_router(adapter.router)
     for page in (session_pages, review_pages):
         app.include_router(page.router)
     app.router.routes.append(Route("/mcp", endpoint=mcp, name="mcp"))

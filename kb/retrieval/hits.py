@@ -16,7 +16,7 @@ from kb.passage_text import ReadingText
 from kb.retrieval.candidates import Candidates, passages_to_read
 from kb.retrieval.catalogue import Catalogue
 from kb.rulings import order_by_rulings
-from kb.types import Audience, Document, Hit, Ruling, SearchRequest, StoredChunk
+from kb.types import Audience, Document, Freshness, Hit, Ruling, SearchRequest, StoredChunk
 
 RULED_DOCUMENTS = 50
 """How deep those that lose are looked for: hits are at most so many."""
@@ -195,14 +195,8 @@ def _build_hit(
     against: Ruling | None,
 ) -> Hit:
     document = candidates.documents[fused.key]
-    freshness = judge_freshness(
-        document,
-        asked.now,
-        review_every_days=catalogue.intervals.get(document.source),
-        superseded_by=asked.superseded.get(fused.key, ()),
-        contradicted_by=[o.ruling.winner for o in rulings if o.ruling.loser == fused.key],
-        reported_stale=catalogue.reports.get((fused.key, document.version)),
-    )
+    winners = [o.ruling.winner for o in rulings if o.ruling.loser == fused.key]
+    freshness = judge_document(catalogue, asked, document, winners)
     return Hit(
         chunk=chunk,
         score=fused.score,
@@ -217,6 +211,19 @@ def _build_hit(
             for name, scores in candidates.scores.items()
             if fused.key in scores
         },
+    )
+
+
+def judge_document(
+    catalogue: Catalogue, asked: Inquiry, document: Document, contradicted_by: Sequence[str] = ()
+) -> Freshness:
+    return judge_freshness(
+        document,
+        asked.now,
+        review_every_days=catalogue.intervals.get(document.source),
+        superseded_by=asked.superseded.get(document.document_id, ()),
+        contradicted_by=contradicted_by,
+        reported_stale=catalogue.reports.get((document.document_id, document.version)),
     )
 
 

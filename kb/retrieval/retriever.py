@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from kb import vectors
+from kb.conditions import matches, read_attributes
 from kb.confidence import UNCALIBRATED, Calibration
 from kb.database import Database
 from kb.errors import UnavailableError
@@ -26,11 +27,25 @@ from kb.ports import Clock, Encoder, Vectors
 from kb.questions import encode_questions
 from kb.retrieval.candidates import Candidates, collect_candidates
 from kb.retrieval.features import confidence_features
-from kb.retrieval.hits import Inquiry, build_hits, order_ruled, rule_documents
+from kb.retrieval.hits import (
+    Inquiry,
+    build_hits,
+    judge_document,
+    order_ruled,
+    rule_documents,
+)
 from kb.retrieval.index import IndexView, SearchIndex, read_state
 from kb.retrieval.learned_ranking import Shown, rank_learned, read_shown
 from kb.retrieval.refusals import explain_refusal
-from kb.types import Audience, Document, SearchRequest, SearchResponse
+from kb.types import (
+    Audience,
+    Condition,
+    Conditions,
+    Document,
+    Hit,
+    SearchRequest,
+    SearchResponse,
+)
 
 VIEW_ATTEMPTS = 5
 LEAST_SHARE = 0.5
@@ -214,11 +229,13 @@ class Retriever:
         evidence: Mapping[str, Evidence],
     ) -> _Ranking:
         query, audience = asked.request.query, asked.audience
-        within = (lambda found: _in_scope(found, asked)) if asked.request.is_limited else None
+        within = (lambda found: _in_scope(found, asked, view)) if asked.request.is_limited else None
         candidates = collect_candidates(connection, view, query, audience, vector, within)
         voted = [key for key, said in evidence.items() if said.votes > 0]
         candidates.documents |= view.catalogue.readable(voted, audience)
-        valid = {key for key, found in candidates.documents.items() if _in_scope(found, asked)}
+        valid = {
+            key for key, found in candidates.documents.items() if _in_scope(found, asked, view)
+        }
         rankings = {
             name: {key: score for key, score in scores.items() if key in valid}
             for name, scores in candidates.scores.items()
@@ -242,6 +259,9 @@ class Retriever:
         rulings = rule_documents(connection, view.catalogue, asked, ranked, known, authorities)
         ranked = order_ruled(view.catalogue, asked, ranked, candidates, rulings, authorities)
         hits = build_hits(connection, view.catalogue, asked, ranked, candidates, rulings)
+        if request.where is not None:
+            # What contradicts a document is known only now, and can have made it stale.
+            hits = [hit for hit in hits if _holds(request.where, hit)]
         features = confidence_features(
             connection, view.catalogue, asked, ranked, ranking.rankings, candidates.documents
         )
@@ -293,8 +313,10 @@ class Retriever:
         return confidence, fitted if threshold is None else threshold
 
 
-def _in_scope(document: Document, asked: Inquiry) -> bool:
+def _in_scope(document: Document, asked: Inquiry, view: IndexView) -> bool:
     request, said = asked.request, document.metadata
+    if request.sources and document.source not in request.sources:
+        return False
     if request.labels and not set(request.labels) & set(said.labels):
         return False
     if request.customer and said.customer and said.customer != request.customer:
@@ -306,7 +328,14 @@ def _in_scope(document: Document, asked: Inquiry) -> bool:
         products=request.products,
         regions=request.regions,
     )
+    if reason is None and request.where is not None:
+        freshness = judge_document(view.catalogue, asked, document)
+        return matches(request.where, read_attributes(document, freshness))
     return reason is None
+
+
+def _holds(where: Condition | Conditions, hit: Hit) -> bool:
+    return matches(where, read_attributes(hit.chunk.document, hit.freshness))
 
 
 def with_search_id(response: SearchResponse, search_id: str) -> SearchResponse:
