@@ -63,19 +63,22 @@ class HttpConnection:
             timeout_seconds: Of connecting, and of every wait for more.
         """
         self._address = url.rstrip("/") + "/v1/search"
-        self._headers = {"Authorization": f"Bearer {key}"}
-        self._timeout = timeout_seconds
+        self._options: dict[str, Any] = {
+            "headers": {"Authorization": f"Bearer {key}"},
+            "timeout": timeout_seconds,
+            "verify": httpx.create_ssl_context(),
+        }
 
     def search(self, body: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            with httpx.Client(timeout=self._timeout, headers=self._headers) as client:
+            with httpx.Client(**self._options) as client:
                 return self._read(client.post(self._address, json=dict(body)))
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
     async def asearch(self, body: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            async with httpx.AsyncClient(timeout=self._timeout, headers=self._headers) as client:
+            async with httpx.AsyncClient(**self._options) as client:
                 return self._read(await client.post(self._address, json=dict(body)))
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
