@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import signal
 import subprocess
-import sys
-import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
-import httpx2
 import pytest
-from mcp import Client, MCPError, StdioServerParameters
-from mcp.client.streamable_http import streamable_http_client
+from mcp import Client, MCPError
 from sqlalchemy import insert
 
 from api.keys import revoke_key
-from api.mcp.configuration import http_configuration
-from api.settings import Settings
 from api.wiring import Application
 from kb import articles
 from kb.clock import FixedClock
@@ -473,49 +464,3 @@ def test_stdio_survives_garbage_and_ends_when_told_to(
         finally:
             process.kill()
         assert process.stdout.read() == b""
-
-
-def test_what_the_docs_say_to_paste_works(served: Served) -> None:
-    key = make_key(served.application)
-    blocks = re.findall(r"```(\w+)\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    configurations = [json.loads(text) for kind, text in blocks if kind == "json"]
-    assert configurations[0] == http_configuration("http://127.0.0.1:8000", "PUT-THE-KEY-HERE")
-    http, stdio = (said["mcpServers"]["kbops"] for said in configurations)
-
-    async def ask(client: Client) -> None:
-        assert (await call(client, "search", query="reset the router"))["results"]
-
-    async def over_both() -> None:
-        fill = {"PUT-THE-KEY-HERE": key, "/path/to/kb.toml": str(served.config)}
-        arguments = [fill.get(text, text) for text in stdio["args"]]
-        assert stdio["command"] == "kb"
-        kb = StdioServerParameters(
-            command=sys.executable,
-            args=["-m", "api.cli.main", *arguments],
-            env=os.environ
-            | {name: fill[text] for name, text in stdio["env"].items()}
-            | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        async with Client(kb) as client:
-            await ask(client)
-        headers = {
-            name: text.replace("PUT-THE-KEY-HERE", key) for name, text in http["headers"].items()
-        }
-        address = http["url"].replace("http://127.0.0.1:8000", served.url)
-        assert http["type"] == "http"
-        async with (
-            httpx2.AsyncClient(headers=headers) as plain,
-            Client(streamable_http_client(address, http_client=plain)) as client,
-        ):
-            await ask(client)
-
-    anyio.run(over_both)
-    (snippet,) = (text for kind, text in blocks if kind == "python")
-    ran = subprocess.run(
-        [sys.executable, "-c", snippet], capture_output=True, text=True, timeout=60,
-        env=os.environ | {"KB_KEY": key, "KB_URL": served.url, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.startswith("answerable: True") and "help-2 unknown None" in ran.stdout
-    (toml,) = (text for kind, text in blocks if kind == "toml")
-    assert Settings.model_validate(tomllib.loads(toml)).mcp.hosts == ("kb.example.org",)
