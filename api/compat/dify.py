@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Header
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from starlette.responses import Response
 
 from api.auth import Kb, get_caller
@@ -66,7 +66,7 @@ class RetrievalSetting(_Asked):
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS)]
 Text = Annotated[str, Field(max_length=1_000)]
-Single = Text | bool | int | float
+Single = Text | bool | int | FiniteFloat
 
 
 class MetadataComparison(_Asked):
@@ -85,7 +85,7 @@ class RetrievalBody(_Asked):
     knowledge_id: Name
     """`default` for all that the key may read, or the name of a source."""
     query: str = Field(min_length=1, max_length=QUERY_CHARACTERS)
-    retrieval_setting: RetrievalSetting = RetrievalSetting()
+    retrieval_setting: RetrievalSetting | None = None
     metadata_condition: MetadataCondition | None = None
 
 
@@ -129,7 +129,7 @@ router = APIRouter(prefix="/compat/dify", tags=["compat"], route_class=make_rout
 @router.post("/retrieval")
 def retrieve(body: RetrievalBody, kb: Kb, caller: DifyCaller) -> dict[str, Any]:
     """Records for Dify, in the order of `/v1/search`, with its verdicts as metadata."""
-    setting = body.retrieval_setting
+    setting = body.retrieval_setting or RetrievalSetting()
     request = SearchRequest(body.query, setting.top_k, where=_to_where(body.metadata_condition))
     answer = search_knowledge(kb, caller, body.knowledge_id, request)
     least = setting.score_threshold or 0.0

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 from starlette.responses import Response
 
 from api.auth import AnyCaller, Kb
@@ -28,7 +28,7 @@ MOST_QUERIES = 10
 OPERATORS = {"nin": "not_in"}
 """Where OpenAI's name is not ours."""
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-Value = Annotated[str, Field(max_length=1_000)] | bool | int | float
+Value = Annotated[str, Field(max_length=1_000)] | bool | int | FiniteFloat
 
 
 class ComparisonFilter(Body):

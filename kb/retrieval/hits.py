@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -50,15 +50,17 @@ def rule_documents(
     ranked: Sequence[Fused],
     known: Mapping[str, Document],
     authorities: Sequence[str],
+    outside: Collection[str] = (),
 ) -> list[Overruling]:
     """Rulings against documents that may be served, by whichever ranked document known to disagree.
 
-    What overrules a passage does so however far down it was found.
+    What overrules a passage does so however far down it was found, and where the caller asked for
+    some documents only, from outside of these.
     """
     valid = {fused.key for fused in ranked}
     top = {fused.key for fused in ranked[:RULED_DOCUMENTS]}
     found: list[tuple[Ruling, str]] = []
-    for key in sorted(valid & catalogue.conflicts.keys()):
+    for key in sorted((valid | set(outside)) & catalogue.conflicts.keys()):
         for row in catalogue.conflicts[key]:
             if row.loser_id not in valid or not {key, row.loser_id} & top:
                 continue

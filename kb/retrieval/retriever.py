@@ -255,8 +255,12 @@ class Retriever:
         started: float,
     ) -> SearchResponse:
         request, ranked, candidates = asked.request, ranking.ranked, ranking.candidates
-        known, authorities = candidates.documents, self._rules.authorities
-        rulings = rule_documents(connection, view.catalogue, asked, ranked, known, authorities)
+        authorities = self._rules.authorities
+        outside = _find_outside(view, asked, ranked)
+        known = candidates.documents | outside
+        rulings = rule_documents(
+            connection, view.catalogue, asked, ranked, known, authorities, outside.keys()
+        )
         ranked = order_ruled(view.catalogue, asked, ranked, candidates, rulings, authorities)
         hits = build_hits(connection, view.catalogue, asked, ranked, candidates, rulings)
         if request.where is not None:
@@ -332,6 +336,23 @@ def _in_scope(document: Document, asked: Inquiry, view: IndexView) -> bool:
         freshness = judge_document(view.catalogue, asked, document)
         return matches(request.where, read_attributes(document, freshness))
     return reason is None
+
+
+def _find_outside(view: IndexView, asked: Inquiry, ranked: Sequence[Fused]) -> dict[str, Document]:
+    """What may overrule a ranked document though the caller asked for others: what a source says is
+    no truer because only that source was searched."""
+    request = asked.request
+    if not (request.sources or request.labels or request.where is not None):
+        return {}
+    everything = replace(asked, request=replace(request, sources=(), labels=(), where=None))
+    held = {fused.key for fused in ranked}
+    winners = [
+        key
+        for key, rows in view.catalogue.conflicts.items()
+        if key not in held and any(row.loser_id in held for row in rows)
+    ]
+    found = view.catalogue.readable(winners, asked.audience)
+    return {key: said for key, said in found.items() if _in_scope(said, everything, view)}
 
 
 def _holds(where: Condition | Conditions, hit: Hit) -> bool:
