@@ -11,8 +11,10 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from api.compat import dify, vector_stores
 from api.idempotency import IdempotencyMiddleware
 from api.mcp.server import McpEndpoint
+from api.openapi import describe
 from api.pages import review as review_pages
 from api.pages import session as session_pages
 from api.pages.origin import sign_in_path
@@ -85,8 +87,11 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     app.add_middleware(IdempotencyMiddleware, application=application)
     for module in (health, search, tickets, gaps, drafts, articles, operations, topics):
         app.include_router(module.router)
+    for adapter in (dify, vector_stores):
+        app.include_router(adapter.router)
     for page in (session_pages, review_pages):
         app.include_router(page.router)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     app.router.routes.append(Route("/mcp", endpoint=mcp, name="mcp"))
     app.add_exception_handler(KbError, _answer_kb_error)
     app.add_exception_handler(RequestValidationError, _answer_malformed)

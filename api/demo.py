@@ -39,6 +39,8 @@ QUESTION = (
 )
 OWNER = "ines"
 STORY_NAME = "corvid"
+CALLED_AS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+"""Every address of the machine is none that a client could be told to call."""
 
 
 @dataclass
@@ -68,7 +70,7 @@ def run_demo(folder: Path, host: str, port: int, *, serve: bool) -> None:
         end = clock.now()
     finally:
         application.close()
-    _print_keys(keys, host, port)
+    print_keys(keys, host, port)
     if serve:
         set_globals(str(target / "kb.toml"), format_instant(end))
         run_server(host, port)
@@ -295,8 +297,9 @@ def _make_keys(application: Application) -> dict[str, str]:
     return keys
 
 
-def _print_keys(keys: dict[str, str], host: str, port: int) -> None:
-    address = f"http://{host}:{port}"
+def print_keys(keys: dict[str, str], host: str, port: int) -> None:
+    """What to open and to paste, for a service that listens there."""
+    address = f"http://{CALLED_AS.get(host, host)}:{port}"
     _headline("Try it")
     print_line(f"  Review page  {address}/review   (sign in with the key of an owner or the admin)")
     for name, key in keys.items():

@@ -26,6 +26,10 @@ READS = ("/v1/search", "/v1/context")
 """POST only for their bodies: what they may show is decided anew each time."""
 
 
+def is_read(path: str) -> bool:
+    return path in READS or (path.startswith("/v1/vector_stores/") and path.endswith("/search"))
+
+
 class IdempotencyMiddleware:
     """Keeps the JSON answer of every successful POST that names a key."""
 
@@ -38,7 +42,7 @@ class IdempotencyMiddleware:
             return await self._app(scope, receive, send)
         request = Request(scope, receive)
         key = request.headers.get("idempotency-key")
-        if not key or not scope["path"].startswith("/v1/") or scope["path"] in READS:
+        if not key or not scope["path"].startswith("/v1/") or is_read(scope["path"]):
             return await self._app(scope, receive, send)
         if len(key) > MAX_KEY_CHARACTERS:
             return await _refuse(400, "invalid_input", "Idempotency-Key is too long")(

@@ -5,21 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from api.cli.session import config_path, open_application
 from api.settings import Environment, read_settings
 from kb.errors import ConflictError, KbError, UnavailableError
-from kb.types import Audience, SearchRequest
-
-if TYPE_CHECKING:
-    from api.wiring import Application
 
 LOCK = "serve.lock"
 
@@ -72,6 +66,7 @@ def run_server(host: str, port: int, *, schedule: bool = True) -> None:
 
         from api.app import create_app
         from api.scheduler import Scheduler
+        from api.warming import warm_up
 
         with open_application(running_clock=True) as application:
             application.publishing.finish()
@@ -83,7 +78,7 @@ def run_server(host: str, port: int, *, schedule: bool = True) -> None:
             scheduler = Scheduler(application) if schedule else None
 
             def on_start() -> None:
-                threading.Thread(target=_warm_up, args=(application,), daemon=True).start()
+                warm_up(application)
                 if scheduler is not None:
                     scheduler.start()
 
@@ -97,14 +92,6 @@ def run_server(host: str, port: int, *, schedule: bool = True) -> None:
             finally:
                 if scheduler is not None:
                     scheduler.stop()
-
-
-def _warm_up(application: Application) -> None:
-    """Load the encoder and open the index before the first caller has to wait for them."""
-    try:
-        application.retriever.search(SearchRequest("warm-up", top_k=1), Audience.PUBLIC)
-    except KbError as error:
-        sys.stderr.write(f"kb: warm-up: {error.message}\n")
 
 
 def _listen(host: str, port: int) -> socket.socket:

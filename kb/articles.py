@@ -339,6 +339,13 @@ def read_documents(
     return [to_document(row) for row in connection.execute(query)]
 
 
+def count_documents(connection: Connection, audience: Audience) -> dict[str, int]:
+    """How many live documents the audience may read, by source; sources without any are not in."""
+    live = _live_documents(audience).subquery()
+    counted = select(live.c.source, func.count()).group_by(live.c.source)
+    return {str(name): int(count) for name, count in connection.execute(counted)}
+
+
 def read_ids_by_number(connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
     """Ids of live documents by their lexical row number, of every audience."""
     found: dict[int, str] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class Audience(StrEnum):
@@ -219,6 +219,24 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """An attribute of a document against a value; `kb.conditions` says what operators mean."""
+
+    key: str
+    operator: str
+    value: Any = None
+    """Text, a number, true or false, a tuple of these, or None where the operator needs none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """All of several conditions, or any of them."""
+
+    operator: Literal["and", "or"]
+    parts: tuple[Condition | Conditions, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchRequest:
     query: str
     top_k: int = 10
@@ -226,6 +244,9 @@ class SearchRequest:
     products: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     customer: str | None = None
+    sources: tuple[str, ...] = ()
+    """Names; every source where empty."""
+    where: Condition | Conditions | None = None
     include_overruled: bool = False
     verified_only: bool = False
     """Only what a person confirmed within its interval."""
@@ -237,8 +258,9 @@ class SearchRequest:
     def is_limited(self) -> bool:
         """Whether the caller wants only some of what the audience may read."""
         return bool(
-            self.labels or self.products or self.regions or self.customer or self.verified_only
-        )
+            self.labels or self.products or self.regions or self.customer or self.sources
+            or self.where is not None or self.verified_only
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from starlette.types import Receive, Scope, Send
 from api.auth import get_caller
 from api.mcp.door import SESSION, Door, Session
 from api.mcp.tools import INSTRUCTIONS, TOOLS, Tool
+from api.warming import warm_up
 from api.wiring import Application
 from kb.errors import KbError, UnavailableError
 
@@ -89,6 +90,8 @@ def run_stdio(application: Application, key: str) -> None:
     get_caller(application, said)
     server = make_server(lambda _: Session(application, get_caller(application, said)))
 
+    warming = warm_up(application)
+
     async def serve() -> None:
         async with stdio_server() as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
@@ -96,6 +99,7 @@ def run_stdio(application: Application, key: str) -> None:
     # Waiting for input cannot be interrupted: without this, Ctrl-C would wait for the client.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     anyio.run(serve)
+    warming.join()
 
 
 def make_server(find_session: FindSession) -> Server[Any]:

@@ -22,6 +22,7 @@ router = APIRouter(prefix="/v1/articles", tags=["articles"])
 def list_articles(
     kb: Kb, caller: AnyCaller, page: Page, source: Annotated[str | None, Query()] = None
 ) -> dict[str, Any]:
+    """Documents that the key may read, by id."""
     with kb.database.read() as connection:
         found = articles.read_documents(
             connection, caller.audience, source=source, limit=page.limit + 1, offset=page.offset
@@ -78,6 +79,7 @@ def rollback(document_id: str, body: RollbackBody, kb: Kb, caller: OwnerCaller) 
 
 @router.get("/{document_id:path}")
 def show_article(document_id: str, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
+    """One document with its current text."""
     with kb.database.read() as connection:
         document = articles.read_document(connection, document_id, caller.audience)
         version = articles.read_version(connection, document_id, document.version)

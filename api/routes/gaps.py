@@ -29,6 +29,7 @@ def list_gaps(
 
 @router.get("/{gap_id}")
 def show_gap(gap_id: str, kb: Kb, caller: OwnerCaller) -> dict[str, Any]:
+    """One gap with its tickets, documents and reasons."""
     return kb.desk.show_gap(gap_id)
 
 

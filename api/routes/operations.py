@@ -17,6 +17,7 @@ router = APIRouter(prefix="/v1", tags=["operations"])
 
 @router.get("/sources")
 def list_sources(kb: Kb, caller: OwnerCaller, page: Page) -> dict[str, Any]:
+    """Where documents come from, with when each was last synced."""
     with kb.database.read() as connection:
         found = articles.read_sources(connection)
     rows = [row | {"synced_at": instant_json(row["synced_at"])} for row in found]
@@ -46,6 +47,7 @@ def run_now(name: str, kb: Kb, caller: AdminCaller) -> dict[str, Any]:
 
 @router.get("/jobs")
 def list_jobs(kb: Kb, caller: OwnerCaller, page: Page) -> dict[str, Any]:
+    """Runs of jobs, newest first."""
     with kb.database.read() as connection:
         found = jobs.read_runs(connection, limit=page.limit + 1, offset=page.offset)
     return page_json([run_json(run) for run in found], page)
@@ -53,6 +55,7 @@ def list_jobs(kb: Kb, caller: OwnerCaller, page: Page) -> dict[str, Any]:
 
 @router.get("/jobs/{run_id}")
 def show_job(run_id: str, kb: Kb, caller: OwnerCaller) -> dict[str, Any]:
+    """One run of a job."""
     with kb.database.read() as connection:
         return run_json(jobs.read_run_by_id(connection, run_id))
 

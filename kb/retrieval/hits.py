@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from kb import articles, lexical
-from kb.freshness import judge_freshness
 from kb.fusion import Fused
 from kb.hierarchy import rule_between, unverified_reason
 from kb.passage_text import ReadingText
 from kb.retrieval.candidates import Candidates, passages_to_read
 from kb.retrieval.catalogue import Catalogue
-from kb.retrieval.fresh_ranking import rule_stale
+from kb.retrieval.fresh_ranking import judge_document, rule_stale
 from kb.retrieval.inquiry import Inquiry
 from kb.rulings import order_by_rulings
 from kb.types import Audience, Document, Hit, Ruling, StoredChunk
@@ -41,15 +40,17 @@ def rule_documents(
     ranked: Sequence[Fused],
     known: Mapping[str, Document],
     authorities: Sequence[str],
+    outside: Collection[str] = (),
 ) -> list[Overruling]:
     """Rulings against documents that may be served, by whichever ranked document known to disagree.
 
-    What overrules a passage does so however far down it was found.
+    What overrules a passage does so however far down it was found, and where the caller asked for
+    some documents only, from outside of these.
     """
     valid = {fused.key for fused in ranked}
     top = {fused.key for fused in ranked[:RULED_DOCUMENTS]}
     found: list[tuple[Ruling, str]] = []
-    for key in sorted(valid & catalogue.conflicts.keys()):
+    for key in sorted((valid | set(outside)) & catalogue.conflicts.keys()):
         for row in catalogue.conflicts[key]:
             if row.loser_id not in valid or not {key, row.loser_id} & top:
                 continue
@@ -188,14 +189,8 @@ def _build_hit(
     against: Ruling | None,
 ) -> Hit:
     document = candidates.documents[fused.key]
-    freshness = judge_freshness(
-        document,
-        asked.now,
-        review_every_days=catalogue.intervals.get(document.source),
-        superseded_by=asked.superseded.get(fused.key, ()),
-        contradicted_by=[o.ruling.winner for o in rulings if o.ruling.loser == fused.key],
-        reported_stale=catalogue.reports.get((fused.key, document.version)),
-    )
+    winners = [o.ruling.winner for o in rulings if o.ruling.loser == fused.key]
+    freshness = judge_document(document, asked, catalogue, winners)
     return Hit(
         chunk=chunk,
         score=fused.score,

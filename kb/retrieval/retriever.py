@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from kb import vectors
+from kb.conditions import matches, read_attributes
 from kb.confidence import UNCALIBRATED, Calibration
 from kb.database import Database
 from kb.errors import UnavailableError
@@ -27,13 +28,21 @@ from kb.questions import encode_questions
 from kb.retrieval.candidates import Candidates, collect_candidates
 from kb.retrieval.catalogue import Catalogue
 from kb.retrieval.features import confidence_features
-from kb.retrieval.fresh_ranking import is_verified
+from kb.retrieval.fresh_ranking import is_verified, judge_document
 from kb.retrieval.hits import build_hits, order_ruled, rule_documents
 from kb.retrieval.index import IndexView, SearchIndex, read_state
 from kb.retrieval.inquiry import Inquiry
 from kb.retrieval.learned_ranking import Shown, rank_learned, read_shown
 from kb.retrieval.refusals import explain_refusal
-from kb.types import Audience, Document, SearchRequest, SearchResponse
+from kb.types import (
+    Audience,
+    Condition,
+    Conditions,
+    Document,
+    Hit,
+    SearchRequest,
+    SearchResponse,
+)
 
 VIEW_ATTEMPTS = 5
 LEAST_SHARE = 0.5
@@ -246,10 +255,17 @@ class Retriever:
         started: float,
     ) -> SearchResponse:
         request, ranked, candidates = asked.request, ranking.ranked, ranking.candidates
-        known, authorities = candidates.documents, self._rules.authorities
-        rulings = rule_documents(connection, view.catalogue, asked, ranked, known, authorities)
+        authorities = self._rules.authorities
+        outside = _find_outside(view, asked, ranked)
+        known = candidates.documents | outside
+        rulings = rule_documents(
+            connection, view.catalogue, asked, ranked, known, authorities, outside.keys()
+        )
         ranked = order_ruled(view.catalogue, asked, ranked, candidates, rulings, authorities)
         hits = build_hits(connection, view.catalogue, asked, ranked, candidates, rulings)
+        if request.where is not None:
+            # What contradicts a document is known only now, and can have made it stale.
+            hits = [hit for hit in hits if _holds(request.where, hit)]
         features = confidence_features(
             connection, view.catalogue, asked, ranked, ranking.rankings, candidates.documents
         )
@@ -303,6 +319,8 @@ class Retriever:
 
 def _in_scope(document: Document, asked: Inquiry, catalogue: Catalogue) -> bool:
     request, said = asked.request, document.metadata
+    if request.sources and document.source not in request.sources:
+        return False
     if request.labels and not set(request.labels) & set(said.labels):
         return False
     if request.customer and said.customer and said.customer != request.customer:
@@ -316,7 +334,31 @@ def _in_scope(document: Document, asked: Inquiry, catalogue: Catalogue) -> bool:
         products=request.products,
         regions=request.regions,
     )
+    if reason is None and request.where is not None:
+        freshness = judge_document(document, asked, catalogue)
+        return matches(request.where, read_attributes(document, freshness))
     return reason is None
+
+
+def _find_outside(view: IndexView, asked: Inquiry, ranked: Sequence[Fused]) -> dict[str, Document]:
+    """What may overrule a ranked document though the caller asked for others: what a source says is
+    no truer because only that source was searched."""
+    request = asked.request
+    if not (request.sources or request.labels or request.where is not None):
+        return {}
+    everything = replace(asked, request=replace(request, sources=(), labels=(), where=None))
+    held = {fused.key for fused in ranked}
+    winners = [
+        key
+        for key, rows in view.catalogue.conflicts.items()
+        if key not in held and any(row.loser_id in held for row in rows)
+    ]
+    found = view.catalogue.readable(winners, asked.audience)
+    return {key: said for key, said in found.items() if _in_scope(said, everything, view.catalogue)}
+
+
+def _holds(where: Condition | Conditions, hit: Hit) -> bool:
+    return matches(where, read_attributes(hit.chunk.document, hit.freshness))
 
 
 def with_search_id(response: SearchResponse, search_id: str) -> SearchResponse:

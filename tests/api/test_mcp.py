@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import signal
-import socket
 import subprocess
-import sys
-import threading
-import time
-import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
-import httpx2
 import pytest
-import uvicorn
-from mcp import Client, MCPError, StdioServerParameters
-from mcp.client.streamable_http import streamable_http_client
+from mcp import Client, MCPError
 from sqlalchemy import insert
 
-from api.app import create_app
 from api.keys import revoke_key
-from api.mcp.configuration import http_configuration
-from api.settings import Settings
 from api.wiring import Application
 from kb import articles
 from kb.clock import FixedClock
@@ -46,6 +30,7 @@ from tests.api.factories import (
     write_article,
     write_installation,
 )
+from tests.api.serving import TRANSPORTS, Served, call, drive, fail, serve, stdio_parameters
 
 QUESTIONS = (
     "reset the router",
@@ -62,20 +47,6 @@ MCP_CONFIG = (
 READING = {"search", "fetch", "search_knowledge", "get_context"}
 TELLING = {"report_outcome", "signal_gap", "escalate"}
 MODES = ("auto", "legacy")
-STARTED_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Served:
-    """A knowledge base behind a real socket."""
-
-    application: Application
-    config: Path
-    url: str
-
-    def post(self, path: str, key: str | None = None, **more: Any) -> httpx.Response:
-        headers = {**(bearer(key) if key else {}), **more.pop("headers", {})}
-        return httpx.post(self.url + path, headers=headers, **more)
 
 
 @pytest.fixture(scope="module")
@@ -114,76 +85,6 @@ def contradict(application: Application, winner: str, loser: str, won: str, lost
                 similarity=0.9, found_at=NOW,
             )
         )  # fmt: skip
-
-
-@contextmanager
-def serve(application: Application) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(application), log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        deadline = time.monotonic() + STARTED_SECONDS
-        while not server.started:
-            assert thread.is_alive() and time.monotonic() < deadline
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(STARTED_SECONDS)
-
-
-@asynccontextmanager
-async def over_http(served: Served, key: str, mode: str = "auto") -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(headers=bearer(key)) as http:
-        transport = streamable_http_client(f"{served.url}/mcp", http_client=http)
-        async with Client(transport, mode=mode) as client:
-            yield client
-
-
-@asynccontextmanager
-async def over_stdio(served: Served, key: str, mode: str = "auto") -> AsyncIterator[Client]:
-    async with Client(stdio_parameters(served, key), mode=mode) as client:
-        yield client
-
-
-def stdio_parameters(served: Served, key: str) -> StdioServerParameters:
-    arguments = ["-m", "api.cli.main", "mcp", "--key-env", "AGENT_KEY"]
-    place = ["--config", str(served.config), "--now", NOW.isoformat()]
-    environment = {**os.environ, "AGENT_KEY": key, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return StdioServerParameters(command=sys.executable, args=[*arguments, *place], env=environment)
-
-
-TRANSPORTS = {"http": over_http, "stdio": over_stdio}
-Driven = Callable[[Client], Awaitable[None]]
-
-
-def drive(
-    served: Served, key: str, do: Driven, transport: str = "http", mode: str = "auto"
-) -> None:
-    async def run() -> None:
-        async with TRANSPORTS[transport](served, key, mode) as client:
-            await do(client)
-
-    anyio.run(run)
-
-
-async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """What a tool gave; its one text item says the same as its structured content."""
-    result = await client.call_tool(tool, arguments)
-    assert len(result.content) == 1 and result.content[0].type == "text"
-    said = json.loads(result.content[0].text)
-    assert not result.is_error, said
-    assert said == result.structured_content
-    return dict(said)
-
-
-async def fail(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """The error a tool answered with."""
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error and len(result.content) == 1 and result.content[0].type == "text"
-    said = json.loads(result.content[0].text)
-    assert set(said) == {"error"} and set(said["error"]) == {"code", "message", "details"}
-    assert "Traceback" not in result.content[0].text
-    return dict(said["error"])
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -563,49 +464,3 @@ def test_stdio_survives_garbage_and_ends_when_told_to(
         finally:
             process.kill()
         assert process.stdout.read() == b""
-
-
-def test_what_the_docs_say_to_paste_works(served: Served) -> None:
-    key = make_key(served.application)
-    blocks = re.findall(r"```(\w+)\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    configurations = [json.loads(text) for kind, text in blocks if kind == "json"]
-    assert configurations[0] == http_configuration("http://127.0.0.1:8000", "PUT-THE-KEY-HERE")
-    http, stdio = (said["mcpServers"]["kbops"] for said in configurations)
-
-    async def ask(client: Client) -> None:
-        assert (await call(client, "search", query="reset the router"))["results"]
-
-    async def over_both() -> None:
-        fill = {"PUT-THE-KEY-HERE": key, "/path/to/kb.toml": str(served.config)}
-        arguments = [fill.get(text, text) for text in stdio["args"]]
-        assert stdio["command"] == "kb"
-        kb = StdioServerParameters(
-            command=sys.executable,
-            args=["-m", "api.cli.main", *arguments],
-            env=os.environ
-            | {name: fill[text] for name, text in stdio["env"].items()}
-            | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        async with Client(kb) as client:
-            await ask(client)
-        headers = {
-            name: text.replace("PUT-THE-KEY-HERE", key) for name, text in http["headers"].items()
-        }
-        address = http["url"].replace("http://127.0.0.1:8000", served.url)
-        assert http["type"] == "http"
-        async with (
-            httpx2.AsyncClient(headers=headers) as plain,
-            Client(streamable_http_client(address, http_client=plain)) as client,
-        ):
-            await ask(client)
-
-    anyio.run(over_both)
-    (snippet,) = (text for kind, text in blocks if kind == "python")
-    ran = subprocess.run(
-        [sys.executable, "-c", snippet], capture_output=True, text=True, timeout=60,
-        env=os.environ | {"KB_KEY": key, "KB_URL": served.url, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.startswith("answerable: True") and "help-2 unknown None" in ran.stdout
-    (toml,) = (text for kind, text in blocks if kind == "toml")
-    assert Settings.model_validate(tomllib.loads(toml)).mcp.hosts == ("kb.example.org",)

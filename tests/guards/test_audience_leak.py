@@ -1,8 +1,9 @@
 """Nothing of a document shows to those who may not read it: not a word, not a count, not a trace.
 
 Generated corpora hold documents of all four audiences that talk about the same things, the hidden
-ones with canary words wherever a document has words. Each lower audience asks, over HTTP, before
-and after the hidden documents come and go: no canary in any byte, and no byte differs.
+ones with canary words wherever a document has words. Each lower audience asks, over HTTP, MCP and
+every adapter, before and after the hidden documents come and go: no canary in any byte, and no
+byte differs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import insert
 
 from api.app import create_app
+from api.compat.connections import LocalConnection
+from api.compat.langchain import KbopsRetriever as LangChainRetriever
+from api.compat.llama_index import KbopsRetriever as LlamaIndexRetriever
 from api.settings import Settings, read_settings
 from api.wiring import Application
 from ingest.chunking import chunk_document
@@ -42,6 +46,7 @@ SEALED_EVERY = 15
 """In every so many corpora the hidden documents were public when the index was sealed."""
 LOWER = (Audience.PUBLIC, Audience.CUSTOMER, Audience.PARTNER)
 CANARY = "zq"
+STORES = "/v1/vector_stores"
 WORDS = (
     "reset router refund invoice vpn client password boiler valve hub meter phone billing order "
     "delivery battery sensor update network room"
@@ -128,6 +133,7 @@ class Installation:
         self.client = client
         client.app.state.application = application  # type: ignore[attr-defined]
         self.keys = {a: make_key(application, audience=a) for a in Audience}
+        self.first_way = 0
 
     def put(self, documents: Sequence[ParsedDocument], audience: Audience | None = None) -> None:
         """Store documents, as another audience's where one is given."""
@@ -171,23 +177,95 @@ class Installation:
             connection.execute(insert(conflicts).prefix_with("OR IGNORE"), rows)
 
     def ask(self, question: str, audience: Audience, place: int) -> str:
-        """An answer's bytes, without what differs between any two answers."""
-        path, body = (
-            ("/v1/search", {"explain": True}),
-            ("/v1/search", {"group_by": "chunk", "include_overruled": True, "top_k": 50}),
-            ("/v1/context", {"token_budget": 4_000}),
-        )[place % 3]
-        answer = self.client.post(
-            path, json={"query": question, **body}, headers=bearer(self.keys[audience])
-        )
+        """An answer's bytes, without what differs between any two answers.
+
+        Each question has its own way of being asked, and every corpus another for its first.
+        """
+        way = WAYS[(place + self.first_way) % len(WAYS)]
+        return _without_asked(stripped(way(self, question, audience)), question)
+
+    def post(self, path: str, body: dict[str, Any], audience: Audience, **headers: str) -> str:
+        said = {**bearer(self.keys[audience]), **headers}
+        answer = self.client.post(path, json=body, headers=said)
         assert answer.status_code == 200, answer.text
-        assert json.dumps(question) in answer.text or path == "/v1/context"
-        return _without_asked(stripped(answer.text), question)
+        assert CANARY not in str(answer.headers)
+        return str(answer.text)
+
+    def call(self, tool: str, audience: Audience, **arguments: Any) -> dict[str, Any]:
+        """What a tool answers over `/mcp`, refusals too; its text says the same as its structure."""
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+            "name": tool, "arguments": arguments}}  # fmt: skip
+        accept = "application/json, text/event-stream"
+        text = self.post("/mcp", message, audience, Host="localhost", Accept=accept)
+        result = json.loads(text)["result"]
+        said: dict[str, Any] = json.loads(result["content"][0]["text"])
+        assert result.get("isError") or said == result["structuredContent"]
+        return said
 
     def get(self, path: str, audience: Audience) -> tuple[int, str]:
         answer = self.client.get(path, headers=bearer(self.keys[audience]))
         assert CANARY not in str(answer.headers)
         return answer.status_code, answer.text
+
+
+Way = Callable[[Installation, str, Audience], str]
+
+
+def _over_rest(path: str, **more: Any) -> Way:
+    def ask(kb: Installation, question: str, audience: Audience) -> str:
+        text = kb.post(path, {"query": question, **more}, audience)
+        assert json.dumps(question) in text or path == "/v1/context"
+        return text
+
+    return ask
+
+
+def _over_mcp(tool: str, **more: Any) -> Way:
+    def ask(kb: Installation, question: str, audience: Audience) -> str:
+        return _compact(kb.call(tool, audience, query=question, **more))
+
+    return ask
+
+
+def _ask_dify(kb: Installation, question: str, audience: Audience) -> str:
+    setting = {"top_k": 50, "score_threshold": 0.0}
+    body = {"knowledge_id": "default", "query": question, "retrieval_setting": setting}
+    return kb.post("/compat/dify/retrieval", body, audience)
+
+
+def _ask_openai(kb: Installation, question: str, audience: Audience) -> str:
+    body = {"query": [question], "max_num_results": 50}
+    return kb.post("/v1/vector_stores/default/search", body, audience)
+
+
+def _ask_llama_index(kb: Installation, question: str, audience: Audience) -> str:
+    connection = LocalConnection(kb.application, kb.keys[audience])
+    nodes = LlamaIndexRetriever(connection=connection).retrieve(question)
+    return _compact({"nodes": [node.model_dump(mode="json") for node in nodes]})
+
+
+def _ask_langchain(kb: Installation, question: str, audience: Audience) -> str:
+    connection = LocalConnection(kb.application, kb.keys[audience])
+    found = LangChainRetriever(connection=connection).invoke(question)
+    return _compact({"documents": [document.model_dump(mode="json") for document in found]})
+
+
+def _compact(said: Any) -> str:
+    return json.dumps(said, separators=(",", ":"))
+
+
+WAYS: tuple[Way, ...] = (
+    _over_rest("/v1/search", explain=True),
+    _over_rest("/v1/search", group_by="chunk", include_overruled=True, top_k=50),
+    _over_rest("/v1/context", token_budget=4_000),
+    _over_mcp("search"),
+    _over_mcp("search_knowledge", include_overruled=True, explain=True),
+    _over_mcp("get_context", token_budget=4_000),
+    _ask_dify,
+    _ask_openai,
+    _ask_llama_index,
+    _ask_langchain,
+)
 
 
 def _without_asked(text: str, question: str) -> str:
@@ -264,11 +342,12 @@ def test_hidden_documents_show_in_no_byte_and_change_no_byte(
     installation: Installation, seed: int
 ) -> None:
     corpus = Corpus(seed)
+    installation.first_way = seed * COMPARED
     hidden = {
         a: [d for b in Audience if not a.may_read(b) for d in corpus.documents[b]] for a in LOWER
     }
     compared: dict[tuple[int, Audience], str] = {}
-    listed: dict[Audience, tuple[int, str]] = {}
+    listed: dict[Audience, list[tuple[int, str]]] = {}
     if seed % SEALED_EVERY == 0:
         _seal_while_public(installation, corpus)
     for audience in Audience:
@@ -311,7 +390,7 @@ def _compare(
     corpus: Corpus,
     arrived: Audience,
     compared: dict[tuple[int, Audience], str],
-    listed: dict[Audience, tuple[int, str]],
+    listed: dict[Audience, list[tuple[int, str]]],
 ) -> None:
     """Those who may not read what has just arrived or gone see exactly what they saw before."""
     for reader in LOWER:
@@ -324,8 +403,8 @@ def _compare(
                 f"{arrived} documents changed what {reader} gets for {question!r}: "
                 f"{first_difference(before, now)}"
             )
-        articles_now = installation.get("/v1/articles", reader)
-        assert articles_now == listed.setdefault(reader, articles_now)
+        now_listed = [installation.get(path, reader) for path in ("/v1/articles", STORES)]
+        assert now_listed == listed.setdefault(reader, now_listed)
 
 
 def first_difference(before: str, now: str) -> str:
@@ -353,6 +432,11 @@ def _check_routes(
             status, text = installation.get(pattern.format(known), reader)
             twin = installation.get(pattern.format(missing), reader)
             assert (status, text.replace(known, missing)) == twin
+        told = installation.call("fetch", reader, id=known)
+        assert told["error"]["code"] == "not_found"
+        twin = installation.call("fetch", reader, id=missing)
+        assert json.dumps(told).replace(known, missing) == json.dumps(twin)
+    _check_stores(installation, hidden[0], reader)
     status, source = installation.get(f"/v1/articles?source={hidden[0].source}", reader)
     assert (status, source) == installation.get("/v1/articles?source=unheard", reader)
     for name in ("labels", "products"):
@@ -365,6 +449,35 @@ def _check_routes(
             for values in (word or ("a",), ("unheard",))
         ]  # fmt: skip
         assert stripped(answers[0]) == stripped(answers[1])
+
+
+def _check_stores(kb: Installation, hidden: ParsedDocument, reader: Audience) -> None:
+    """A hidden source, and hidden labels in a filter, are as if they were not there."""
+    setting = {"top_k": 3, "score_threshold": 0.0}
+    answers = []
+    for name in (hidden.source, "x" * len(hidden.source)):
+        store = f"{STORES}/{name}"
+        asked = [
+            kb.client.get(store, headers=bearer(kb.keys[reader])),
+            kb.client.post(f"{store}/search", json={"query": "x"}, headers=bearer(kb.keys[reader])),
+            kb.client.post(
+                "/compat/dify/retrieval", headers=bearer(kb.keys[reader]),
+                json={"knowledge_id": name, "query": "x", "retrieval_setting": setting},
+            ),
+        ]  # fmt: skip
+        assert [answer.status_code for answer in asked] == [404, 404, 404]
+        answers.append([answer.text.replace(name, "NAME") for answer in asked])
+    assert answers[0] == answers[1]
+    for key in ("labels", "source", "document_id", "owner"):
+        held = getattr(hidden, key, None) or getattr(hidden.metadata, key)
+        values = [held[0] if isinstance(held, tuple) else held, "unheard"]
+        for kind in ("eq", "ne"):
+            filters = [{"type": kind, "key": key, "value": value} for value in values]
+            found = [
+                kb.post(f"{STORES}/default/search", {"query": "router", "filters": one}, reader)
+                for one in filters
+            ]
+            assert stripped(found[0]) == stripped(found[1])
 
 
 def test_gaps_and_drafts_show_to_no_lower_audience_whatever_its_role(

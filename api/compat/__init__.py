@@ -1,0 +1,1 @@
+"""The ranking in the words of other ecosystems: Dify, OpenAI, LlamaIndex, LangChain."""
