@@ -12,12 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from api.idempotency import IdempotencyMiddleware
+from api.limits import gate
 from api.mcp.server import McpEndpoint
 from api.pages import review as review_pages
 from api.pages import session as session_pages
 from api.pages.origin import sign_in_path
 from api.pages.review import error_page
 from api.routes import articles, drafts, gaps, health, operations, search, tickets, topics
+from api.routes import searches as kept_searches
 from api.routes.drafts import PreconditionRequiredError
 from api.wiring import Application
 from kb.errors import (
@@ -85,6 +87,7 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     app.add_middleware(IdempotencyMiddleware, application=application)
     for module in (health, search, tickets, gaps, drafts, articles, operations, topics):
         app.include_router(module.router)
+    app.include_router(kept_searches.router)
     for page in (session_pages, review_pages):
         app.include_router(page.router)
     app.router.routes.append(Route("/mcp", endpoint=mcp, name="mcp"))
@@ -93,6 +96,7 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(Exception, _answer_fault)
     app.middleware("http")(_guard)
+    gate.install(app, application, _answer_refusal)
     return app
 
 
@@ -109,7 +113,7 @@ async def _guard(request: Request, call_next: Callable[[Request], object]) -> Re
 def error_response(
     status: int, code: str, message: str, details: dict[str, object] | None = None
 ) -> JSONResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(status)
     body = {"error": {"code": code, "message": message, "details": details or {}}}
     return JSONResponse(body, status_code=status, headers=headers)
 
@@ -154,6 +158,12 @@ async def _answer_fault(request: Request, error: Exception) -> Response:
     if _wants_page(request):
         return error_page(request, 500, "internal error")
     return error_response(500, "internal", "internal error")
+
+
+def _answer_refusal(request: Request, status: int, code: str, message: str) -> Response:
+    if _wants_page(request):
+        return error_page(request, status, message)
+    return error_response(status, code, message)
 
 
 def _wants_page(request: Request) -> bool:
