@@ -15,6 +15,7 @@ from api.idempotency import IdempotencyMiddleware
 from api.limits import gate
 from api.mcp.server import McpEndpoint
 from api.pages import review as review_pages
+from api.pages import search_page
 from api.pages import session as session_pages
 from api.pages.origin import sign_in_path
 from api.pages.review import error_page
@@ -88,7 +89,7 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     for module in (health, search, tickets, gaps, drafts, articles, operations, topics):
         app.include_router(module.router)
     app.include_router(kept_searches.router)
-    for page in (session_pages, review_pages):
+    for page in (session_pages, review_pages, search_page):
         app.include_router(page.router)
     app.router.routes.append(Route("/mcp", endpoint=mcp, name="mcp"))
     app.add_exception_handler(KbError, _answer_kb_error)

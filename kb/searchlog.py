@@ -15,6 +15,8 @@ from kb.redaction import mask_personal_data
 from kb.tables import outcomes, searches
 from kb.types import Audience, Hit, SearchRequest, SearchResponse
 
+RECENT_DEPTH = 5
+"""How many times as many are read, since the same is asked again and again."""
 OUTCOMES = ("resolved", "not_resolved", "escalated", "wrong")
 
 
@@ -93,6 +95,43 @@ def read_search(connection: Connection, search_id: str) -> dict[str, Any]:
     if row is None:
         raise NotFoundError("search", search_id)
     return dict(row._mapping)
+
+
+def read_recent(connection: Connection, key_id: str, *, limit: int) -> list[dict[str, Any]]:
+    """What a key asked last, newest first, each question and audience once."""
+    return _read_briefly(connection, searches.c.key_id == key_id, limit)
+
+
+def read_unanswered(
+    connection: Connection, *, since: datetime, but: str, limit: int
+) -> list[dict[str, Any]]:
+    """What could not be answered lately, newest first; of other keys than one."""
+    return _read_briefly(
+        connection,
+        (searches.c.at >= since)
+        & searches.c.answerable.is_(False)
+        & searches.c.key_id.is_not(None)
+        & (searches.c.key_id != but),
+        limit,
+    )
+
+
+def _read_briefly(
+    connection: Connection, which: ColumnElement[bool], limit: int
+) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        select(
+            searches.c.id, searches.c.at, searches.c.audience, searches.c.query,
+            searches.c.answerable,
+        )
+        .where(which)
+        .order_by(searches.c.at.desc(), searches.c.id)
+        .limit(limit * RECENT_DEPTH)
+    )  # fmt: skip
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        found.setdefault((row.query, row.audience), dict(row._mapping))
+    return list(found.values())[:limit]
 
 
 def read_request(row: Mapping[str, Any]) -> SearchRequest:
