@@ -13,13 +13,16 @@ from starlette.routing import Route
 
 from api.compat import dify, vector_stores
 from api.idempotency import IdempotencyMiddleware
+from api.limits import gate
 from api.mcp.server import McpEndpoint
 from api.openapi import describe
 from api.pages import review as review_pages
+from api.pages import search_page
 from api.pages import session as session_pages
 from api.pages.origin import sign_in_path
 from api.pages.review import error_page
 from api.routes import articles, drafts, gaps, health, operations, search, tickets, topics
+from api.routes import searches as kept_searches
 from api.routes.drafts import PreconditionRequiredError
 from api.wiring import Application
 from kb.errors import (
@@ -87,9 +90,10 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     app.add_middleware(IdempotencyMiddleware, application=application)
     for module in (health, search, tickets, gaps, drafts, articles, operations, topics):
         app.include_router(module.router)
+    app.include_router(kept_searches.router)
     for adapter in (dify, vector_stores):
         app.include_router(adapter.router)
-    for page in (session_pages, review_pages):
+    for page in (session_pages, review_pages, search_page):
         app.include_router(page.router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     app.router.routes.append(Route("/mcp", endpoint=mcp, name="mcp"))
@@ -98,6 +102,7 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(Exception, _answer_fault)
     app.middleware("http")(_guard)
+    gate.install(app, application, _answer_refusal)
     return app
 
 
@@ -114,7 +119,7 @@ async def _guard(request: Request, call_next: Callable[[Request], object]) -> Re
 def error_response(
     status: int, code: str, message: str, details: dict[str, object] | None = None
 ) -> JSONResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(status)
     body = {"error": {"code": code, "message": message, "details": details or {}}}
     return JSONResponse(body, status_code=status, headers=headers)
 
@@ -159,6 +164,12 @@ async def _answer_fault(request: Request, error: Exception) -> Response:
     if _wants_page(request):
         return error_page(request, 500, "internal error")
     return error_response(500, "internal", "internal error")
+
+
+def _answer_refusal(request: Request, status: int, code: str, message: str) -> Response:
+    if _wants_page(request):
+        return error_page(request, status, message)
+    return error_response(status, code, message)
 
 
 def _wants_page(request: Request) -> bool:

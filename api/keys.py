@@ -20,6 +20,7 @@ PREFIX = "kb"
 SECRET_BYTES = 24
 """192 random bits: beyond guessing, so an unsalted SHA-256 is enough to keep."""
 USE_RESOLUTION_SECONDS = 60
+MOST_PER_MINUTE = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def create_key(
     owner: str | None,
     now: datetime,
     expires_at: datetime | None = None,
+    per_minute: int | None = None,
     actor: str,
 ) -> tuple[str, str]:
     """Make a key.
@@ -52,6 +54,8 @@ def create_key(
     Returns:
         Key id, and the key itself: it is not kept and cannot be shown again.
     """
+    if per_minute is not None and not 1 <= per_minute <= MOST_PER_MINUTE:
+        raise InvalidInputError(f"expected 1 to {MOST_PER_MINUTE:,}", where="--per-minute")
     if role is Role.OWNER and not owner:
         raise InvalidInputError("a key of role owner needs --owner")
     key_id = "key_" + secrets.token_hex(6)
@@ -66,6 +70,7 @@ def create_key(
             owner=owner,
             created_at=now,
             expires_at=expires_at,
+            per_minute=per_minute,
         )
     )
     audit.write_entry(

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.cron import normalise_cron
+from api.limits.work import Counted
 from kb.encoding.embedded import EMBEDDED_MODEL
 from kb.errors import InvalidInputError
 from kb.fusion import FUSION_WEIGHTS
@@ -248,6 +249,25 @@ class NoticeSettings(_Section):
         return self
 
 
+class LimitSettings(_Section):
+    """How much is taken on: calls a minute and key, and searches at once."""
+
+    searches_per_minute: Number = Field(default=6_000, ge=1, le=10_000_000)
+    writes_per_minute: Number = Field(default=3_000, ge=1, le=10_000_000)
+    reads_per_minute: Number = Field(default=6_000, ge=1, le=10_000_000)
+    searches_at_once: Number = Field(default=2, ge=1, le=16)
+    searches_waiting: Number = Field(default=64, ge=0, le=10_000)
+    longest_wait_seconds: float = Field(default=5.0, gt=0.0, le=60.0)
+
+    @property
+    def per_minute(self) -> dict[Counted, int]:
+        return {
+            Counted.SEARCHES: self.searches_per_minute,
+            Counted.WRITES: self.writes_per_minute,
+            Counted.READS: self.reads_per_minute,
+        }
+
+
 class LanguageModelSettings(_Section):
     """An OpenAI-compatible endpoint; read and checked, not used by this version's writers."""
 
@@ -277,6 +297,7 @@ class Settings(_Section):
     mcp: McpSettings = McpSettings()
     links: LinkSettings = LinkSettings()
     notices: NoticeSettings = NoticeSettings()
+    limits: LimitSettings = LimitSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     storage: StorageSettings = StorageSettings()
 

@@ -29,7 +29,7 @@ class Weekly:
         self._application = application
 
     def check_freshness(self, *, conflicts: bool = True) -> dict[str, Any]:
-        """Find contradictions unless told not to, then give every published document its verdict."""
+        """Find contradictions unless told not to, then judge every published document."""
         application = self._application
         now = application.clock.now()
         authorities = application.settings.hierarchy.authorities

@@ -30,6 +30,7 @@ from kb.types import Audience, Role
 if TYPE_CHECKING:
     from api.gap_desk import GapDesk
     from api.learning import Learning
+    from api.meters import Meters
     from api.notices.desk import Notices
     from api.publishing import Publishing
     from api.topic_desk import TopicDesk
@@ -92,6 +93,12 @@ class Application:
         if wanted.kind == "hashing":
             return HashingEncoder()
         return choose_encoder(wanted.model, wanted.backend, self.environment.find_model_cache())
+
+    @cached_property
+    def meters(self) -> Meters:
+        from api.meters import Meters
+
+        return Meters()
 
     @cached_property
     def generations(self) -> GenerationStore:

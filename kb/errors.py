@@ -63,6 +63,12 @@ class UnavailableError(KbError):
         self.retryable = retryable
 
 
+class IndexAwayError(UnavailableError):
+    """The vector index cannot be read; words still can."""
+
+    code = "index_away"
+
+
 class IntegrityError(KbError):
     """Something stored is not what it must be (digest, chain, recipe)."""
 

@@ -30,7 +30,7 @@ from sqlalchemy import insert, select, update
 
 from kb import articles, audit
 from kb.database import Database
-from kb.errors import ConflictError, IntegrityError, UnavailableError
+from kb.errors import ConflictError, IndexAwayError, IntegrityError, UnavailableError
 from kb.ports import Vectors
 from kb.tables import generations, index_state
 
@@ -267,7 +267,7 @@ class ChromaVectorIndex:
                     query_embeddings=query, n_results=min(limit, size), include=["distances"]
                 )
             except Exception as error:
-                raise UnavailableError(f"index {self._generation}: {error}") from error
+                raise IndexAwayError(f"index {self._generation}: {error}") from error
             distances = (answer["distances"] or [[]])[0]
             found.extend(
                 (chunk_id, 1.0 - float(distance))

@@ -53,6 +53,6 @@ class VectorIndex(Protocol):
         """Chunk ids with cosine similarity, best first, out of the audiences' collections.
 
         Raises:
-            UnavailableError: The index cannot be read.
+            IndexAwayError: The index cannot be read.
         """
         ...

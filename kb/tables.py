@@ -286,6 +286,7 @@ api_keys = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     Column("last_used_at", Instant),
+    Column("per_minute", Integer),
 )
 
 sessions = Table(
@@ -315,6 +316,7 @@ searches = Table(
     Column("took_ms", Float, nullable=False),
     Column("hits", JSON, nullable=False),
     Column("conversation_id", String(120)),
+    Column("served", JSON),
 )
 
 outcomes = Table(

@@ -294,3 +294,5 @@ class SearchResponse:
     search_id: str | None = None
     why_not: WhyNot | None = None
     """Only where it is not answerable."""
+    served_with: dict[str, Any] = field(default_factory=dict)
+    """What ranked it: encoder, learned model, fusion weights, threshold, index sequence."""

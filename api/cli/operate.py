@@ -101,6 +101,10 @@ def keys_create(
     audience: Annotated[Audience, typer.Option()],
     owner: Annotated[str | None, typer.Option(help="Whose key it is; needed for owners.")] = None,
     expires: Annotated[str | None, typer.Option(help="Instant it ends.")] = None,
+    per_minute: Annotated[
+        int | None,
+        typer.Option("--per-minute", help="Calls a minute of each kind; kb.toml's if left out."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key; it is shown this once."""
@@ -118,6 +122,7 @@ def keys_create(
                 owner=owner,
                 now=application.clock.now(),
                 expires_at=parse_instant(expires, where="--expires") if expires else None,
+                per_minute=per_minute,
                 actor="cli",
             )
     if as_json:

@@ -43,6 +43,7 @@ def search_and_log(
     `degraded` says "log" and there is no search id.
     """
     response = kb.retriever.search(request, caller.audience)
+    kb.meters.note_search(response)
     try:
         with kb.database.write(patience_ms=SEARCH_PATIENCE_MS) as connection:
             search_id = searchlog.write_search(

@@ -105,6 +105,13 @@ class SearchIndex:
         self._encoder = encoder
         self._lock = threading.Lock()
         self._view: IndexView | None = None
+        self._distrusted: str | None = None
+
+    def distrust(self, generation: str) -> None:
+        """Read this generation no more: from the next view on the database answers exactly."""
+        with self._lock:
+            self._distrusted = generation
+            self._view = None
 
     def beside(self, copy: Database) -> SearchIndex:
         """An index over a copy of the database, reading this one's generation and, while the copy
@@ -163,6 +170,8 @@ class SearchIndex:
         """
         if generation_id is None:
             return None, 0, ()
+        if generation_id == self._distrusted:
+            return None, 0, ("generation",)
         try:
             generation = self._store.read(generation_id)
             if generation.recipe != self._encoder.recipe:

@@ -18,7 +18,7 @@ from kb import vectors
 from kb.conditions import matches, read_attributes
 from kb.confidence import UNCALIBRATED, Calibration
 from kb.database import Database
-from kb.errors import UnavailableError
+from kb.errors import IndexAwayError, UnavailableError
 from kb.fusion import Fused, fuse_rankings
 from kb.hierarchy import find_superseded, invalid_reason
 from kb.learning.calibrations import CalibrationsInForce
@@ -45,6 +45,8 @@ from kb.types import (
 )
 
 VIEW_ATTEMPTS = 5
+LEXICAL_ONLY = "lexical_only"
+"""In `degraded`: no vectors could be compared, so words alone ranked."""
 LEAST_SHARE = 0.5
 """Of the query's words, weighed, that a hit must hold where words alone decide."""
 
@@ -150,10 +152,17 @@ class Retriever:
             try:
                 vector = encode_questions(self._encoder, [request.query])[0]
             except UnavailableError:
-                degraded.append("semantic")
+                degraded.append(LEXICAL_ONLY)
         with self._snapshot() as (connection, view):
             asked = self._inquire(view, request, audience)
-            ranking = self._rank(connection, view, asked, vector, leave_out)
+            try:
+                ranking = self._rank(connection, view, asked, vector, leave_out)
+            except IndexAwayError:
+                if view.sealed is not None:
+                    self._index.distrust(view.sealed.generation)
+                vector = None
+                degraded.append(LEXICAL_ONLY)
+                ranking = self._rank(connection, view, asked, None, leave_out)
             return self._answer(connection, view, asked, ranking, vector, degraded, started)
 
     def show(
@@ -282,6 +291,14 @@ class Retriever:
             hits=tuple(hits),
             took_ms=(time.perf_counter() - started) * 1000,
             features=features,
+            served_with={
+                "encoder": self._encoder.recipe if vector is not None else None,
+                "learned_model": _find_model_id(view, asked.audience, vector),
+                "weights": dict(self._rules.fusion_weights),
+                "threshold": round(threshold, 6),
+                "authorities": list(authorities),
+                "index_sequence": view.state.sequence,
+            },
             why_not=None
             if answerable
             else explain_refusal(
@@ -296,9 +313,7 @@ class Retriever:
         """Fitted on the ranking that serves this audience; none without an encoder."""
         if vector is None:
             return None
-        learned = view.learned
-        ranks = learned is not None and learned.ranker(audience) is not None
-        ranking = learned.model_id if learned is not None and ranks else None
+        ranking = _find_model_id(view, audience, vector)
         found = self._calibrations.read(connection, view.state, audience, ranking)
         return found or self._prior
 
@@ -315,6 +330,14 @@ class Retriever:
         else:
             confidence = calibration.probability(features)
         return confidence, fitted if threshold is None else threshold
+
+
+def _find_model_id(view: IndexView, audience: Audience, vector: Vectors | None) -> str | None:
+    """The learned model that ranks for this audience; None where nothing learned does."""
+    learned = view.learned
+    if learned is None or vector is None or learned.ranker(audience) is None:
+        return None
+    return learned.model_id
 
 
 def _in_scope(document: Document, asked: Inquiry, catalogue: Catalogue) -> bool:

@@ -60,7 +60,7 @@ def test_without_the_encoder_words_answer_and_the_answer_says_so(tmp_path: Path)
     encoder.away = True
     response = knowledge.ask("reset the router")
     assert [h.chunk.document.document_id for h in response.hits] == ["a"]
-    assert response.degraded == ("semantic",)
+    assert response.degraded == ("lexical_only",)
     assert response.calibration == "uncalibrated"
     knowledge.close()
 

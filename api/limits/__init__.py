@@ -1,0 +1,1 @@
+"""How much the service takes on at once, and from whom."""
