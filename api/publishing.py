@@ -22,7 +22,7 @@ from ingest.chunking import chunk_document
 from ingest.rendering import render_changed_article, render_new_article, verified_instant
 from kb import articles, audit
 from kb.clock import format_instant
-from kb.errors import ConflictError, InvalidInputError, KbError, NotFoundError
+from kb.errors import ConflictError, ForbiddenError, InvalidInputError, KbError, NotFoundError
 from kb.types import Audience, ConfidenceState, Metadata, Role
 from kb.vectors import embed_texts
 
@@ -57,6 +57,8 @@ class Publishing:
             The draft's id and state, and the publication where there is one.
         """
         application = self._application
+        if Decision(decision) in APPROVING:
+            self._check_dial()
         approved = self._find_approved(draft_id, decision, draft_hash, markdown, caller)
         draft = approved or review_draft(
             application.database,
@@ -69,11 +71,17 @@ class Publishing:
             markdown=markdown,
             reason=reason,
             recheck=application.desk.check_draft,
+            acts_for=caller.owner,
         )
         answer: dict[str, Any] = {"draft_id": draft_id, "state": draft.state.value}
         if draft.state in (DraftState.APPROVED, DraftState.PUBLISHED):
             answer |= self._publish(draft, caller)
         return answer
+
+    def _check_dial(self) -> None:
+        """Raises ForbiddenError where kb.toml lets nobody publish from here."""
+        if self._application.settings.actions.publish_article == "forbidden":
+            raise ForbiddenError("kb.toml says publish_article is forbidden")
 
     def _find_approved(
         self, draft_id: str, decision: str, draft_hash: str, markdown: str | None, caller: Caller
@@ -100,6 +108,7 @@ class Publishing:
         return draft if same and by_caller and decided else None
 
     def _publish(self, draft: Draft, caller: Caller) -> dict[str, Any]:
+        self._check_dial()
         application = self._application
         try:
             publication = publish_approved(
@@ -110,6 +119,7 @@ class Publishing:
                 now=application.clock.now(),
                 prepare=self.prepare,
                 measure_before=application.weekly.measure_before,
+                acts_for=caller.owner,
             )
         except ConflictError:
             # Another process may have finished it while this one measured.
@@ -143,7 +153,7 @@ class Publishing:
         database = self._application.database
         with database.read() as connection:
             document = articles.read_document(connection, document_id, caller.audience)
-            check_permission(document.metadata.owner, caller.name, caller.role)
+            check_permission(document.metadata.owner, caller.name, caller.role, caller.owner)
             known = [v.version for v in articles.read_versions(connection, document_id)]
             publication = publications.read_publication_of_version(
                 connection, document_id, document.version
@@ -168,6 +178,7 @@ class Publishing:
             reason=reason,
             now=application.clock.now(),
             prepare=self.prepare,
+            acts_for=caller.owner,
         )
         served = (
             f"the text of version {done.previous_version}"
@@ -249,7 +260,7 @@ class Publishing:
                 for draft in drafts.read_drafts(connection, states=[DraftState.APPROVED])
             ]
         for draft, approver in waiting:
-            caller = Caller("kbops", Role.OWNER, Audience.INTERNAL, approver)
+            caller = Caller("kbops", Role.OWNER, Audience.INTERNAL, draft.owner, approver)
             try:
                 finished.append(self._publish(draft, caller)["publication_id"])
             except KbError as error:

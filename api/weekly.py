@@ -48,6 +48,7 @@ class Weekly:
             find_gaps=application.desk.find_gaps,
             gate=application.desk.check_regression,
             learn=lambda: application.learning.learn(actor="drive"),
+            publish_earned=application.autonomy.publish_earned,
         )
         return drive.run_drive(tools, period=period, now=now)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from api.cli import content, gaps, operate, retrieve
+from api.cli import actions, content, gaps, operate, people, retrieve
 from api.cli.session import GLOBAL_OPTIONS, set_globals
 from kb.errors import KbError
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (content, retrieve, gaps, operate):
+for module in (content, retrieve, gaps, operate, people, actions):
     module.add_commands(app)
 
 
