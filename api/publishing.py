@@ -12,6 +12,7 @@ from gaps.drafting.article_file import write_article_file
 from gaps.drafting.publish import (
     ArticleChange,
     PreparedArticle,
+    check_file,
     publication_to_json,
     publish_approved,
 )
@@ -22,8 +23,15 @@ from ingest.chunking import chunk_document
 from ingest.rendering import render_changed_article, render_new_article, verified_instant
 from kb import articles, audit
 from kb.clock import format_instant
-from kb.errors import ConflictError, ForbiddenError, InvalidInputError, KbError, NotFoundError
-from kb.types import Audience, ConfidenceState, Metadata, Role
+from kb.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    KbError,
+    NotFoundError,
+    StaleError,
+)
+from kb.types import Audience, ConfidenceState, Document, Metadata, Role
 from kb.vectors import embed_texts
 
 if TYPE_CHECKING:
@@ -141,7 +149,12 @@ class Publishing:
         return self._roll_back(publication, caller, reason)
 
     def rollback_article(
-        self, document_id: str, version: int | None, caller: Caller
+        self,
+        document_id: str,
+        version: int | None,
+        caller: Caller,
+        *,
+        expected: int | None = None,
     ) -> dict[str, Any]:
         """Serve an earlier text of a document again.
 
@@ -149,11 +162,17 @@ class Publishing:
             document_id: The document.
             version: Whose text to serve; the version before the present one where None.
             caller: Who decides it.
+            expected: The version they saw being served; whatever is served where None.
+
+        Raises:
+            StaleError: Another version is served by now, or its file was changed in the folder.
+            ConflictError: That version is served already.
         """
         database = self._application.database
         with database.read() as connection:
             document = articles.read_document(connection, document_id, caller.audience)
             check_permission(document.metadata.owner, caller.name, caller.role, caller.owner)
+            _check_served(document, expected)
             known = [v.version for v in articles.read_versions(connection, document_id)]
             publication = publications.read_publication_of_version(
                 connection, document_id, document.version
@@ -210,9 +229,11 @@ class Publishing:
                 verified_at=None,
             )
         )
-        if prepared.file is not None:
-            write_article_file(prepared.file, prepared.file_text)
+        check_file(prepared, document)
         with application.database.write() as connection:
+            _check_served(articles.read_document(connection, document_id), document.version)
+            if prepared.file is not None:
+                write_article_file(prepared.file, prepared.file_text)
             version = articles.write_version(
                 connection,
                 prepared.parsed,
@@ -300,6 +321,15 @@ class Publishing:
         if parsed.document_id != change.document_id:
             raise ConflictError(f"{path} is the file of {parsed.document_id}")
         return PreparedArticle(parsed, tuple(chunk_document(parsed)), file, text, present)
+
+
+def _check_served(document: Document, expected: int | None) -> None:
+    if expected is not None and document.version != expected:
+        raise StaleError(
+            f"version {document.version} is served by now, not version {expected}",
+            document_id=document.document_id,
+            version=document.version,
+        )
 
 
 def _read_current(file: Path) -> str | None:

@@ -14,7 +14,7 @@ from gaps.operating.autonomy import ACTOR, ChangeKind, Event, EventKind, Rule
 from gaps.operating.effect import WORSE
 from gaps.tables import autonomy_rules, drafts, effects, publications, reviews
 from kb.errors import ConflictError
-from kb.tables import documents, versions
+from kb.tables import audit, documents, versions
 from kb.types import Governance
 
 EVENT_OF = {
@@ -82,6 +82,27 @@ def _rollbacks(connection: Connection) -> Iterator[tuple[datetime, EventKind, st
     )
     for row in rows:
         yield row.rolled_back_at, EventKind.ROLLED_BACK, row.draft_id
+    yield from _overtaken(connection)
+
+
+def _overtaken(connection: Connection) -> Iterator[tuple[datetime, EventKind, str]]:
+    """Publications that an earlier version was put in the place of, without naming them."""
+    backs = connection.execute(
+        select(audit.c.at, audit.c.subject, audit.c.details).where(
+            audit.c.action == "article.rollback"
+        )
+    ).all()
+    for back in backs:
+        rows = connection.execute(
+            select(publications.c.draft_id).where(
+                publications.c.document_id == back.subject,
+                publications.c.version > back.details["to"],
+                publications.c.version < back.details["version"],
+                publications.c.rolled_back_at.is_(None),
+            )
+        )
+        for row in rows:
+            yield back.at, EventKind.ROLLED_BACK, row.draft_id
 
 
 def _worse(connection: Connection) -> Iterator[tuple[datetime, EventKind, str]]:
