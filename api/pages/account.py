@@ -68,7 +68,7 @@ def change_password(
     with kb.database.read() as connection:
         person = read_person_by_id(connection, page.caller.key_id)
     if not verify_password(person.password_hash, present):
-        return _account_page(kb, page, 401, "That is not your present password.")
+        return _account_page(kb, page, 400, "That is not your present password.")
     throttle.succeed(client, person.name)
     fault = find_fault(password, again, person.name)
     if fault:
