@@ -18,10 +18,10 @@ from api.mcp.server import McpEndpoint
 from api.openapi import describe
 from api.pages import review as review_pages
 from api.pages import search_page
-from api.pages import session as session_pages
+from api.pages import sign_in as session_pages
 from api.pages.origin import sign_in_path
 from api.pages.review import error_page
-from api.routes import articles, drafts, gaps, health, operations, search, tickets, topics
+from api.routes import actions, articles, drafts, gaps, health, operations, search, tickets, topics
 from api.routes import searches as kept_searches
 from api.routes.drafts import PreconditionRequiredError
 from api.wiring import Application
@@ -88,7 +88,7 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     )
     app.state.application = application
     app.add_middleware(IdempotencyMiddleware, application=application)
-    for module in (health, search, tickets, gaps, drafts, articles, operations, topics):
+    for module in (health, search, tickets, gaps, drafts, articles, operations, topics, actions):
         app.include_router(module.router)
     app.include_router(kept_searches.router)
     for adapter in (dify, vector_stores):

@@ -25,17 +25,21 @@ MOST_PER_MINUTE = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking, as their key proves."""
+    """Who is asking, as their key or their session proves."""
 
     key_id: str
+    """Of the key, or of the person."""
     role: Role
     audience: Audience
     owner: str | None
+    """Whose documents they decide on."""
+    person: str | None = None
+    """The name of somebody who signed in as themselves."""
 
     @property
     def name(self) -> str:
         """Who the audit log says did it."""
-        return self.owner or self.key_id
+        return self.person or self.owner or self.key_id
 
 
 def create_key(

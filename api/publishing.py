@@ -12,6 +12,7 @@ from gaps.drafting.article_file import write_article_file
 from gaps.drafting.publish import (
     ArticleChange,
     PreparedArticle,
+    check_file,
     publication_to_json,
     publish_approved,
 )
@@ -22,8 +23,15 @@ from ingest.chunking import chunk_document
 from ingest.rendering import render_changed_article, render_new_article, verified_instant
 from kb import articles, audit
 from kb.clock import format_instant
-from kb.errors import ConflictError, InvalidInputError, KbError, NotFoundError
-from kb.types import Audience, ConfidenceState, Metadata, Role
+from kb.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    KbError,
+    NotFoundError,
+    StaleError,
+)
+from kb.types import Audience, ConfidenceState, Document, Metadata, Role
 from kb.vectors import embed_texts
 
 if TYPE_CHECKING:
@@ -57,6 +65,8 @@ class Publishing:
             The draft's id and state, and the publication where there is one.
         """
         application = self._application
+        if Decision(decision) in APPROVING:
+            self._check_dial()
         approved = self._find_approved(draft_id, decision, draft_hash, markdown, caller)
         draft = approved or review_draft(
             application.database,
@@ -70,11 +80,17 @@ class Publishing:
             reason=reason,
             recheck=application.desk.check_draft,
             ask_second=application.notices.ask_second,
+            acts_for=caller.owner,
         )
         answer: dict[str, Any] = {"draft_id": draft_id, "state": draft.state.value}
         if draft.state in (DraftState.APPROVED, DraftState.PUBLISHED):
             answer |= self._publish(draft, caller)
         return answer
+
+    def _check_dial(self) -> None:
+        """Raises ForbiddenError where kb.toml lets nobody publish from here."""
+        if self._application.settings.actions.publish_article == "forbidden":
+            raise ForbiddenError("kb.toml says publish_article is forbidden")
 
     def _find_approved(
         self, draft_id: str, decision: str, draft_hash: str, markdown: str | None, caller: Caller
@@ -101,6 +117,7 @@ class Publishing:
         return draft if same and by_caller and decided else None
 
     def _publish(self, draft: Draft, caller: Caller) -> dict[str, Any]:
+        self._check_dial()
         application = self._application
         try:
             publication = publish_approved(
@@ -111,6 +128,7 @@ class Publishing:
                 now=application.clock.now(),
                 prepare=self.prepare,
                 measure_before=application.weekly.measure_before,
+                acts_for=caller.owner,
             )
         except ConflictError:
             # Another process may have finished it while this one measured.
@@ -132,7 +150,12 @@ class Publishing:
         return self._roll_back(publication, caller, reason)
 
     def rollback_article(
-        self, document_id: str, version: int | None, caller: Caller
+        self,
+        document_id: str,
+        version: int | None,
+        caller: Caller,
+        *,
+        expected: int | None = None,
     ) -> dict[str, Any]:
         """Serve an earlier text of a document again.
 
@@ -140,11 +163,17 @@ class Publishing:
             document_id: The document.
             version: Whose text to serve; the version before the present one where None.
             caller: Who decides it.
+            expected: The version they saw being served; whatever is served where None.
+
+        Raises:
+            StaleError: Another version is served by now, or its file was changed in the folder.
+            ConflictError: That version is served already.
         """
         database = self._application.database
         with database.read() as connection:
             document = articles.read_document(connection, document_id, caller.audience)
-            check_permission(document.metadata.owner, caller.name, caller.role)
+            check_permission(document.metadata.owner, caller.name, caller.role, caller.owner)
+            _check_served(document, expected)
             known = [v.version for v in articles.read_versions(connection, document_id)]
             publication = publications.read_publication_of_version(
                 connection, document_id, document.version
@@ -169,6 +198,7 @@ class Publishing:
             reason=reason,
             now=application.clock.now(),
             prepare=self.prepare,
+            acts_for=caller.owner,
         )
         served = (
             f"the text of version {done.previous_version}"
@@ -200,9 +230,11 @@ class Publishing:
                 verified_at=None,
             )
         )
-        if prepared.file is not None:
-            write_article_file(prepared.file, prepared.file_text)
+        check_file(prepared, document)
         with application.database.write() as connection:
+            _check_served(articles.read_document(connection, document_id), document.version)
+            if prepared.file is not None:
+                write_article_file(prepared.file, prepared.file_text)
             version = articles.write_version(
                 connection,
                 prepared.parsed,
@@ -250,7 +282,7 @@ class Publishing:
                 for draft in drafts.read_drafts(connection, states=[DraftState.APPROVED])
             ]
         for draft, approver in waiting:
-            caller = Caller("kbops", Role.OWNER, Audience.INTERNAL, approver)
+            caller = Caller("kbops", Role.OWNER, Audience.INTERNAL, draft.owner, approver)
             try:
                 finished.append(self._publish(draft, caller)["publication_id"])
             except KbError as error:
@@ -290,6 +322,15 @@ class Publishing:
         if parsed.document_id != change.document_id:
             raise ConflictError(f"{path} is the file of {parsed.document_id}")
         return PreparedArticle(parsed, tuple(chunk_document(parsed)), file, text, present)
+
+
+def _check_served(document: Document, expected: int | None) -> None:
+    if expected is not None and document.version != expected:
+        raise StaleError(
+            f"version {document.version} is served by now, not version {expected}",
+            document_id=document.document_id,
+            version=document.version,
+        )
 
 
 def _read_current(file: Path) -> str | None:

@@ -12,6 +12,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -50,6 +51,7 @@ AllowedHost = Annotated[
 ]
 """A host that may be inside, at its usual ports or the one named."""
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ActionDial = Literal["autonomous", "human_approved", "forbidden"]
 
 
@@ -98,6 +100,8 @@ class ActionSettings(_Section):
     publish_article: ActionDial = "human_approved"
     archive_article: ActionDial = "human_approved"
     reverify_article: ActionDial = "human_approved"
+    earned_approvals: Number = Field(default=20, ge=5, le=1000)
+    """Approvals in a row, unedited and never taken back, that earn autonomy."""
 
 
 class FreshnessSettings(_Section):
@@ -268,6 +272,54 @@ class LimitSettings(_Section):
         }
 
 
+class GrantSettings(_Section):
+    """Who comes in through OpenID Connect as what; the first that fits counts."""
+
+    claim: str = Field(default="email", min_length=1, max_length=80)
+    """Of the ID token: "email", "groups", or whatever the provider states."""
+    value: str = Field(min_length=1, max_length=300)
+    """What the claim must be, or hold where it is a list."""
+    role: Literal["owner", "editor", "admin"]
+    owner: str | None = None
+
+
+class SignInSettings(_Section):
+    """How people get to the pages."""
+
+    keys: bool = True
+    """Whether an API key of a person's role signs in, too."""
+    passwords: bool = True
+    idle_minutes: Number = Field(default=120, ge=5, le=1440)
+    absolute_hours: Number = Field(default=12, ge=1, le=168)
+    public_url: Origin | None = None
+    """Where people reach the pages, behind a proxy; what the browser asked for where left out."""
+    openid_issuer: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    openid_name: str = Field(default="your organisation", max_length=60)
+    """What the button says."""
+    client_id: str | None = None
+    allowed_domains: tuple[HostName, ...] = ()
+    """E-mail domains that may come in; the provider must call the address verified."""
+    grants: tuple[GrantSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _provider_is_whole(self) -> SignInSettings:
+        if self.openid_issuer is not None:
+            if not self.client_id:
+                raise _Mistake(("sign_in", "client_id"), "OpenID Connect needs a client_id")
+            if not self.grants:
+                raise _Mistake(
+                    ("sign_in", "openid_issuer"),
+                    "nobody could come in: say who with [[sign_in.grants]]",
+                )
+            host = urlsplit(self.openid_issuer).hostname or ""
+            if self.openid_issuer.startswith("http://") and host not in LOOPBACK:
+                raise _Mistake(("sign_in", "openid_issuer"), "the provider must be https")
+        for grant in self.grants:
+            if grant.role == "owner" and grant.owner is None:
+                raise _Mistake(("sign_in", "grants"), "role 'owner' needs an owner")
+        return self
+
+
 class LanguageModelSettings(_Section):
     """An OpenAI-compatible endpoint; read and checked, not used by this version's writers."""
 
@@ -298,6 +350,7 @@ class Settings(_Section):
     links: LinkSettings = LinkSettings()
     notices: NoticeSettings = NoticeSettings()
     limits: LimitSettings = LimitSettings()
+    sign_in: SignInSettings = SignInSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     storage: StorageSettings = StorageSettings()
 
@@ -331,6 +384,9 @@ class Settings(_Section):
                 _expect_known(("notices", "webhooks", place, "owners"), "owner", name, owners)
         if self.gaps.default_owner is not None:
             _expect_known(("gaps", "default_owner"), "owner", self.gaps.default_owner, owners)
+        for grant in self.sign_in.grants:
+            if grant.owner is not None:
+                _expect_known(("sign_in", "grants"), "owner", grant.owner, owners)
         if self.gaps.publish_to is not None:
             names = [s.name for s in self.sources]
             _expect_known(("gaps", "publish_to"), "source", self.gaps.publish_to, names)

@@ -85,6 +85,7 @@ class Weekly:
             gate=application.desk.check_regression,
             learn=lambda: application.learning.learn(actor="drive"),
             outside=self.read_outside(),
+            publish_earned=application.autonomy.publish_earned,
         )
         return drive.run_drive(tools, period=period, now=now)
 

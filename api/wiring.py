@@ -28,6 +28,7 @@ from kb.ports import Clock, Encoder
 from kb.types import Audience, Role
 
 if TYPE_CHECKING:
+    from api.autonomy import Autonomy
     from api.gap_desk import GapDesk
     from api.learning import Learning
     from api.meters import Meters
@@ -197,6 +198,12 @@ class Application:
         from api.publishing import Publishing
 
         return Publishing(self)
+
+    @cached_property
+    def autonomy(self) -> Autonomy:
+        from api.autonomy import Autonomy
+
+        return Autonomy(self)
 
     @cached_property
     def desk(self) -> GapDesk:

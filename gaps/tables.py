@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     String,
@@ -226,6 +227,22 @@ effects = Table(
     Column("measured_at", Instant, nullable=False),
     Column("verdict", String(30), nullable=False),
     Column("report", JSON, nullable=False),
+)
+
+autonomy_rules = Table(
+    "autonomy_rules",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("kind", String(30), nullable=False),
+    Column("raised_at", Instant, nullable=False),
+    Column("raised_by", String(120), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("draft_ids", JSON, nullable=False),
+    Column("withdrawn_at", Instant),
+    Column("withdrawn_by", String(120)),
+    Column("withdrawn_reason", Text),
+    Index("ix_autonomy_rules_owner", "owner", "kind"),
 )
 
 drives = Table(

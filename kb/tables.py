@@ -289,13 +289,42 @@ api_keys = Table(
     Column("per_minute", Integer),
 )
 
+people = Table(
+    "people",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(80), nullable=False, unique=True),
+    Column("role", String(20), nullable=False),
+    Column("owner", String(80)),
+    Column("password_hash", Text),
+    Column("openid_subject", String(64), unique=True),
+    Column("setup_hash", String(64), unique=True),
+    Column("setup_until", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    Column("signed_in_at", Instant),
+)
+
 sessions = Table(
     "sessions",
     metadata,
     Column("id_hash", String(64), primary_key=True),
-    Column("key_id", ForeignKey("api_keys.id"), nullable=False),
+    Column("key_id", ForeignKey("api_keys.id"), index=True),
+    Column("person_id", ForeignKey("people.id"), index=True),
     Column("csrf_token", String(64), nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+openid_flows = Table(
+    "openid_flows",
+    metadata,
+    Column("state_hash", String(64), primary_key=True),
+    Column("browser_hash", String(64), nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("code_verifier", String(128), nullable=False),
+    Column("next", Text, nullable=False),
     Column("expires_at", Instant, nullable=False),
 )
 

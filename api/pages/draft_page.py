@@ -13,7 +13,7 @@ from api.pages.session import PageSession
 from api.pages.word_diff import diff_texts
 from gaps.drafting.workflow import APPROVING, TRANSITIONS, Decision
 from gaps.types import Check, Draft
-from kb.errors import ForbiddenError
+from kb.errors import NotFoundError
 from kb.types import Role
 
 
@@ -21,10 +21,10 @@ def ensure_may_review(caller: Caller, draft: Draft) -> None:
     """Owners decide on what they own, editors and admins on everything.
 
     Raises:
-        ForbiddenError: The draft is someone else's.
+        NotFoundError: The draft is someone else's; it answers like one that is not there.
     """
     if not caller.role.includes(Role.EDITOR) and caller.owner != draft.owner:
-        raise ForbiddenError(f"this draft is for {draft.owner} to review")
+        raise NotFoundError("draft", draft.draft_id)
 
 
 def show_draft(

@@ -43,9 +43,9 @@ def render_page(
     return HTMLResponse(text, status_code=status, headers=PAGE_HEADERS | dict(headers or {}))
 
 
-def stylesheet_path() -> str:
-    """The stylesheet's address; changes with its text, so that it may be cached for long."""
-    return f"/static/kbops.css?v={_stylesheet_digest}"
+def stylesheet_path(name: str = STYLESHEET.name) -> str:
+    """A stylesheet's address; changes with its text, so that it may be cached for long."""
+    return f"/static/{name}?v={_digests[name]}"
 
 
 def _show(value: Any) -> Any:
@@ -95,5 +95,8 @@ def _make_environment() -> Environment:
     return environment
 
 
-_stylesheet_digest = hashlib.sha256(STYLESHEET.read_bytes()).hexdigest()[:12]
+_digests = {
+    sheet.name: hashlib.sha256(sheet.read_bytes()).hexdigest()[:12]
+    for sheet in sorted(STYLESHEET.parent.glob("*.css"))
+}
 _environment = _make_environment()

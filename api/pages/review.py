@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.auth import Kb
-from api.pages import article, decisions, static_files
+from api.pages import article, article_list, autonomy, decisions, static_files
 from api.pages.draft_facts import read_draft_facts
 from api.pages.draft_page import ensure_may_review, show_draft
 from api.pages.gaps import corrections, gap_list, gap_page, map_page
@@ -97,7 +97,9 @@ def show_draft_page(
 
 
 router.include_router(decisions.router)
+router.include_router(article_list.router)
 router.include_router(article.router)
+router.include_router(autonomy.router)
 router.include_router(gap_list.router)
 router.include_router(map_page.router)
 router.include_router(gap_page.router)

@@ -1,4 +1,4 @@
-"""The files the pages load: one stylesheet and the icon of the tab."""
+"""The files the pages load: stylesheets and the icon of the tab."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from api.pages.layout import STYLESHEET
+from kb.errors import NotFoundError
 
+SHEETS = {sheet.name: sheet for sheet in STYLESHEET.parent.glob("*.css")}
 ICON = STYLESHEET.with_name("kbops.svg")
 
 router = APIRouter(prefix="/static", include_in_schema=False)
 
 
-@router.get("/kbops.css")
-def serve_stylesheet() -> FileResponse:
+@router.get("/{name}.css")
+def serve_stylesheet(name: str) -> FileResponse:
     """May be kept for a year: the pages name it with a digest of its text."""
+    sheet = SHEETS.get(f"{name}.css")
+    if sheet is None:
+        raise NotFoundError("stylesheet", name)
     return FileResponse(
-        STYLESHEET,
+        sheet,
         media_type="text/css; charset=utf-8",
         headers={"Cache-Control": "public, max-age=31536000, immutable"},
     )

@@ -54,6 +54,8 @@ def list_versions(document_id: str, kb: Kb, caller: AnyCaller, page: Page) -> di
 @router.post("/{document_id:path}/verify")
 def verify(document_id: str, body: ReasonBody, kb: Kb, caller: OwnerCaller) -> dict[str, Any]:
     """Confirm that the current version is true."""
+    if kb.settings.actions.reverify_article == "forbidden":
+        raise ForbiddenError("kb.toml says reverify_article is forbidden")
     now = kb.clock.now()
     with kb.database.write() as connection:
         document = articles.read_document(connection, document_id, caller.audience)

@@ -57,6 +57,7 @@ def review_draft(
     """Approve, edit, ask for changes or reject; 428 without `If-Match`, 412 when stale."""
     if if_match is None:
         raise PreconditionRequiredError("send If-Match with the draft's ETag")
+    kb.desk.read_draft(draft_id, caller)
     return kb.publishing.review(
         draft_id,
         body.decision,
@@ -70,4 +71,5 @@ def review_draft(
 @router.post("/{draft_id}/rollback")
 def rollback_draft(draft_id: str, kb: Kb, caller: OwnerCaller) -> dict[str, Any]:
     """Take a published draft back; the state before it is served again."""
+    kb.desk.read_draft(draft_id, caller)
     return kb.publishing.rollback_draft(draft_id, caller)

@@ -70,6 +70,7 @@ gives the same for the same change. Handed in by api/wiring, because gaps do not
 MeasureBefore = Callable[[Draft], dict[str, Any]]
 """Asks the gap's tickets before the new version is served; the report is kept for the effect."""
 WriteFile = Callable[[Path, str], None]
+ApproveInside = Callable[[Connection, PreparedArticle], None]
 
 
 def publish_draft(
@@ -82,8 +83,22 @@ def publish_draft(
     prepare: PrepareArticle,
     measure_before: MeasureBefore | None = None,
     write_file: WriteFile = write_article_file,
+    acts_for: str | None = None,
+    approve: ApproveInside | None = None,
 ) -> Publication:
     """Serve an approved draft.
+
+    Args:
+        database: Where drafts and documents are.
+        draft_id: The draft.
+        reviewer: Who publishes.
+        role: What they may do.
+        now: The moment.
+        prepare: Renders, chunks and embeds.
+        measure_before: Asks the gap's tickets before.
+        write_file: Writes the article's file.
+        acts_for: The owner the reviewer decides for; the reviewer themself where left out.
+        approve: Approves the draft inside the transaction that publishes it, or raises.
 
     Raises:
         NotFoundError: No such draft.
@@ -96,13 +111,16 @@ def publish_draft(
     """
     with database.read() as connection:
         draft = read_draft(connection, draft_id)
-        check_permission(draft.owner, reviewer, role)
-        next_state(draft.state, Decision.PUBLISH)
+        check_permission(draft.owner, reviewer, role, acts_for)
+        if approve is None:
+            next_state(draft.state, Decision.PUBLISH)
         base = check_base(connection, draft)
     prepared = prepare(change_of(draft, base, now))
     check_file(prepared, base)
     before = measure_before(draft) if measure_before is not None else None
     with database.write() as connection:
+        if approve is not None:
+            approve(connection, prepared)
         publication = _publish(connection, draft, prepared, reviewer, now, before)
     if prepared.file is not None:
         write_file(prepared.file, prepared.file_text)
@@ -222,7 +240,8 @@ def publish_approved(
     with database.read() as connection:
         existing = read_publication_of(connection, draft_id)
         if existing is not None and existing.rolled_back_at is None:
-            check_permission(read_draft(connection, draft_id).owner, reviewer, role)
+            owner = read_draft(connection, draft_id).owner
+            check_permission(owner, reviewer, role, others.get("acts_for"))
             return existing
     return publish_draft(
         database, draft_id, reviewer=reviewer, role=role, now=now, prepare=prepare, **others

@@ -44,6 +44,7 @@ def review_draft(
     reason: str | None = None,
     recheck: Recheck | None = None,
     ask_second: Callable[[Connection, Draft, str], None] | None = None,
+    acts_for: str | None = None,
 ) -> Draft:
     """Take one person's decision on exactly the text they read.
 
@@ -59,6 +60,7 @@ def review_draft(
         reason: Why, required for reject and ask_changes.
         recheck: Runs the full checks on an edited draft; without it only its text is checked.
         ask_second: Told of an approval that needs another person, in the same transaction.
+        acts_for: The owner the reviewer decides for; the reviewer themself where left out.
 
     Raises:
         NotFoundError: No such draft.
@@ -71,7 +73,8 @@ def review_draft(
         raise InvalidInputError(f"{decision.value} is not a review", where="decision")
     with database.read() as connection:
         draft = read_draft(connection, draft_id)
-    _check_request(draft, decision, reviewer, role, expected_hash, markdown, reason)
+    check_permission(draft.owner, reviewer, role, acts_for)
+    _check_request(draft, decision, expected_hash, markdown, reason)
     # The full checks search and encode, so they run before the write lock is taken; the hash
     # is compared again inside.
     edited = _edited(draft, decision, markdown, now, recheck)
@@ -103,15 +106,21 @@ def _decide(
     return next_state(draft.state, decision, approvals_missing=missing)
 
 
-def check_permission(owner: str, reviewer: str, role: Role) -> None:
+def check_permission(owner: str, reviewer: str, role: Role, acts_for: str | None = None) -> None:
     """Owners decide on what they own, editors and admins on everything.
+
+    Args:
+        owner: Of what is decided on.
+        reviewer: Handle of the person.
+        role: What they may do.
+        acts_for: The owner they decide for; the reviewer themself where None.
 
     Raises:
         ForbiddenError: Neither holds.
     """
     if role.includes(Role.EDITOR):
         return
-    if not (role.includes(Role.OWNER) and reviewer == owner):
+    if not (role.includes(Role.OWNER) and (acts_for or reviewer) == owner):
         raise ForbiddenError(f"{reviewer} does not own this, {owner} does", owner=owner)
 
 
@@ -151,13 +160,10 @@ def approvals_needed(base: Document | None) -> int:
 def _check_request(
     draft: Draft,
     decision: Decision,
-    reviewer: str,
-    role: Role,
     expected_hash: str,
     markdown: str | None,
     reason: str | None,
 ) -> None:
-    check_permission(draft.owner, reviewer, role)
     if draft.draft_hash != expected_hash:
         raise StaleError("the draft changed since it was read", draft_id=draft.draft_id)
     next_state(draft.state, decision)

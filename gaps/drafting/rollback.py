@@ -47,6 +47,7 @@ def rollback_publication(
     prepare: PrepareArticle,
     write_file: WriteFile = write_article_file,
     delete_file: DeleteFile = delete_article_file,
+    acts_for: str | None = None,
 ) -> Publication:
     """Serve what was served before: the previous text as a new version, or nothing at all.
 
@@ -60,7 +61,7 @@ def rollback_publication(
     with database.read() as connection:
         publication = read_publication(connection, publication_id)
         draft = read_draft(connection, publication.draft_id)
-        check_permission(draft.owner, reviewer, role)
+        check_permission(draft.owner, reviewer, role, acts_for)
         next_state(draft.state, Decision.ROLLBACK)
         document = articles.read_document(connection, publication.document_id)
         _check_current(document, publication)

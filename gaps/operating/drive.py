@@ -54,6 +54,8 @@ class DriveTools:
     """`kb learn`; handed in by api/wiring."""
     outside: Outside = NOTHING_TOLD
     """Releases, edits and views that the team tells."""
+    publish_earned: Callable[[], dict[str, Any]] | None = None
+    """Publishes what an earned rule covers."""
 
 
 def period_of(moment: datetime) -> str:
@@ -112,6 +114,8 @@ def run_drive(tools: DriveTools, *, period: str, now: datetime) -> dict[str, Any
         _run_step(steps, "learning", tools.learn)
     _run_step(steps, "gaps", lambda: _summarise_gaps(tools.find_gaps()))
     _run_step(steps, "drafts", lambda: draft_strongest(tools, now=now))
+    if tools.publish_earned is not None:
+        _run_step(steps, "autonomous", tools.publish_earned)
     _run_step(steps, "effects", lambda: measure_due(tools, now=now))
     _run_step(steps, "figures", lambda: _read_figures(database, start, end))
     report = {

@@ -11,6 +11,8 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from api.keys import create_key
+from api.passwords import hash_password
+from api.people import add_person
 from api.wiring import Application
 from gaps import repository
 from gaps.drafting.drafts import compute_draft_hash, write_draft
@@ -142,6 +144,29 @@ def make_key(application: Application, role: Role = Role.OWNER, owner: str | Non
             now=application.clock.now(),
             actor="test",
         )[1]
+
+
+PASSWORD = "harbour lamp seven"
+
+
+def make_person(
+    application: Application,
+    name: str = "ines",
+    role: Role = Role.OWNER,
+    owner: str | None = "ines",
+    password: str | None = PASSWORD,
+) -> str:
+    """Somebody who may sign in; returns their id."""
+    with application.database.write() as connection:
+        return add_person(
+            connection,
+            name,
+            role=role,
+            owner=owner,
+            now=application.clock.now(),
+            actor="test",
+            password_hash=hash_password(password) if password else None,
+        )
 
 
 def make_tickets(prefix: str, texts: Sequence[tuple[str, str, str]]) -> list[Ticket]:
@@ -304,6 +329,13 @@ class Browser:
     def post(self, path: str, headers: dict[str, str] | None = None, /, **fields: Any) -> Any:
         fields = {"csrf_token": self.csrf_token, **fields}
         return self.client.post(path, data=fields, headers=headers, follow_redirects=False)
+
+    def sign_in_as(self, name: str, password: str = PASSWORD, next: str = "/review") -> Any:
+        self.get("/sign-in")
+        answer = self.post("/sign-in", name=name, password=password, next=next)
+        if answer.status_code == 303:
+            self.get("/account")
+        return answer
 
     def sign_in(self, key: str, next: str = "/review") -> Any:
         self.get("/sign-in")

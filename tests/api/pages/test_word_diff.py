@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.pages.bar_chart import HEIGHT, WIDTH, draw_weeks
-from api.pages.throttle import FAILURES, MAX_CLIENTS, WINDOW_SECONDS, SignInThrottle
 from api.pages.word_diff import Diff, Segment, diff_texts
 
 _LINES = st.lists(st.text("ab c.1", max_size=12), max_size=12).map("\n".join)
@@ -59,22 +58,3 @@ def test_weeks_become_bars_inside_the_frame() -> None:
 def test_nothing_to_draw_is_no_chart() -> None:
     assert draw_weeks([]) is None
     assert draw_weeks([0, 0]) is None
-
-
-def test_failures_count_for_a_window_and_a_client() -> None:
-    now = 0.0
-    throttle = SignInThrottle(lambda: now)
-    for _ in range(FAILURES):
-        assert throttle.wait_seconds("a") == 0
-        throttle.record_failure("a")
-    assert throttle.wait_seconds("a") == WINDOW_SECONDS
-    assert throttle.wait_seconds("b") == 0
-    now = WINDOW_SECONDS
-    assert throttle.wait_seconds("a") == 0
-
-
-def test_the_clients_remembered_are_bounded() -> None:
-    throttle = SignInThrottle()
-    for number in range(MAX_CLIENTS + 50):
-        throttle.record_failure(f"client {number}")
-    assert len(throttle._failures) == MAX_CLIENTS
