@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from api.gap_desk import GapDesk
     from api.learning import Learning
     from api.publishing import Publishing
+    from api.review_desk import ReviewDesk
     from api.topic_desk import TopicDesk
     from api.weekly import Weekly
     from ingest.sources.markdown import MarkdownFolder
@@ -195,6 +196,12 @@ class Application:
         from api.gap_desk import GapDesk
 
         return GapDesk(self)
+
+    @cached_property
+    def reviewing(self) -> ReviewDesk:
+        from api.review_desk import ReviewDesk
+
+        return ReviewDesk(self)
 
     @cached_property
     def topics(self) -> TopicDesk:
