@@ -1,4 +1,4 @@
-"""The files the pages load: one stylesheet and the icon of the tab."""
+"""The files the pages load: a stylesheet, the icon of the tab and one script."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from fastapi.responses import FileResponse
 from api.pages.layout import STYLESHEET
 
 ICON = STYLESHEET.with_name("kbops.svg")
+SCRIPT = STYLESHEET.with_name("preview.js")
+FOR_A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter(prefix="/static", include_in_schema=False)
 
@@ -18,8 +20,14 @@ def serve_stylesheet() -> FileResponse:
     return FileResponse(
         STYLESHEET,
         media_type="text/css; charset=utf-8",
-        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+        headers=FOR_A_YEAR,
     )
+
+
+@router.get("/preview.js")
+def serve_script() -> FileResponse:
+    """The one script there is: it previews an edited draft while it is typed."""
+    return FileResponse(SCRIPT, media_type="text/javascript; charset=utf-8", headers=FOR_A_YEAR)
 
 
 @router.get("/kbops.svg")

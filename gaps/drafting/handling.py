@@ -68,9 +68,7 @@ def read_dates(connection: Connection, draft_id: str) -> Dates:
 def read_notes(connection: Connection, draft_id: str) -> list[Note]:
     """A draft's notes, oldest first."""
     rows = connection.execute(
-        select(draft_notes)
-        .where(draft_notes.c.draft_id == draft_id)
-        .order_by(draft_notes.c.id)
+        select(draft_notes).where(draft_notes.c.draft_id == draft_id).order_by(draft_notes.c.id)
     )
     return [
         Note(row.id, row.draft_id, row.at, row.by, NoteKind(row.kind), row.value, row.text)

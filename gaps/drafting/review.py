@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -267,10 +268,12 @@ def _edited(
 def put_text(draft: Draft, markdown: str) -> Draft:
     """The draft with a person's text in place of its own.
 
-    What they left word for word keeps its citation; their own words rest on them.
+    What they left word for word, whatever its emphasis, keeps its citation; their own words rest
+    on them.
     """
     text = markdown.strip() + "\n"
-    statements = tuple(s for s in draft.statements if s.text in text)
+    words = f" {_words(text)} "
+    statements = tuple(s for s in draft.statements if f" {_words(s.text)} " in words)
     return replace(
         draft,
         markdown=text,
@@ -283,6 +286,10 @@ def put_text(draft: Draft, markdown: str) -> Draft:
             statements=statements,
         ),
     )
+
+
+def _words(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", text).strip().lower()
 
 
 def read_approvers(connection: Connection, draft: Draft) -> set[str]:
