@@ -27,6 +27,8 @@
       if (!answer.ok) throw new Error("The preview cannot be shown right now; your text is kept.");
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       pane.replaceChildren(...page.body.childNodes);
+      // What the button showed is older than what is shown now.
+      document.querySelectorAll("#preview > :is(.previewed, .tried)").forEach((old) => old.remove());
       note.textContent = "";
       form.classList.add("is-live");
     } catch (error) {
@@ -43,7 +45,7 @@
   });
   const fold = form.closest("details");
   const begin = () => {
-    if (fold.open && !pane.hasChildNodes()) refresh();
+    if (fold.open && !pane.hasChildNodes() && !document.getElementById("preview")) refresh();
   };
   fold.addEventListener("toggle", begin);
   document.querySelectorAll('a[href="#edit-text"]').forEach((link) =>
