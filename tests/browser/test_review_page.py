@@ -88,10 +88,12 @@ def tab_to(page: Page, text: str, selector: str = "*") -> list[str]:
     stops: list[str] = []
     for _ in range(MOST_TABS):
         page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):
+            continue
         stops.append(focused(page))
         outlined = page.evaluate(
             "(() => { const e = document.activeElement;"
-            " return e.matches(':focus-visible, input[type=date]:focus')"
+            " return e.matches(':focus-visible, input[type=date]:focus-within')"
             " && e.getBoundingClientRect().height > 0 })()"
         )
         assert outlined, f"focus is not visible on {stops[-1]!r}"
