@@ -238,10 +238,12 @@ class GapDesk:
                 "reviewer": review.reviewer,
                 "decision": review.decision,
                 "reason": review.reason,
+                "because": review.because,
             }
             for review in found
         ]
-        return draft_to_json(draft, caller.audience) | {"reviews": reviews}
+        told = self._application.reviewing.describe(draft_id)
+        return draft_to_json(draft, caller.audience) | {"reviews": reviews} | told
 
 
 def _choose(kind: Any, value: str | None, what: str) -> Any:

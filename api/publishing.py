@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from api.keys import Caller
 from gaps.drafting import drafts, publications, rollback
 from gaps.drafting.article_file import write_article_file
+from gaps.drafting.lessons import Lesson
 from gaps.drafting.publish import (
     ArticleChange,
     PreparedArticle,
@@ -58,8 +59,22 @@ class Publishing:
         draft_hash: str,
         reason: str | None = None,
         markdown: str | None = None,
+        state: str | None = None,
+        evidence_hash: str | None = None,
+        lesson: Lesson | None = None,
     ) -> dict[str, Any]:
         """Take a decision; an approval that suffices publishes at once.
+
+        Args:
+            draft_id: The draft.
+            decision: A `Decision`.
+            caller: Who decides.
+            draft_hash: Of the text that was read.
+            reason: Why, for a rejection and for changes.
+            markdown: An edit's text.
+            state: The draft's state that was read.
+            evidence_hash: Evidence known to have changed since the draft was checked.
+            lesson: What a rejection teaches.
 
         Returns:
             The draft's id and state, and the publication where there is one.
@@ -81,6 +96,9 @@ class Publishing:
             recheck=application.desk.check_draft,
             ask_second=application.notices.ask_second,
             acts_for=caller.owner,
+            expected_state=DraftState(state) if state is not None else None,
+            evidence_hash=evidence_hash,
+            lesson=lesson,
         )
         answer: dict[str, Any] = {"draft_id": draft_id, "state": draft.state.value}
         if draft.state in (DraftState.APPROVED, DraftState.PUBLISHED):

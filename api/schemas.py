@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from gaps.drafting.lessons import Because, Lesson
+from gaps.types import DraftState
 from kb.clock import format_instant
 from kb.context import Passage
 from kb.types import (
@@ -125,6 +127,40 @@ class ReviewBody(Body):
     decision: Literal["approve", "edit", "reject", "ask_changes"]
     reason: str | None = Field(default=None, max_length=2_000)
     markdown: str | None = Field(default=None, max_length=200_000)
+    state: DraftState | None = None
+    """The state that was read; 412 where it is another now."""
+    evidence_hash: str | None = Field(default=None, max_length=64)
+    """Evidence known to have changed since the draft was checked (a 412 says which it is now)."""
+    because: Because | None = None
+    """Of a rejection: what was wrong; it corrects the gap and teaches triage."""
+    value: str | None = Field(default=None, max_length=200)
+    """The right kind, or the document that answers it already."""
+    tickets: list[str] = Field(default_factory=list, max_length=1_000)
+    """Of wrong evidence: the tickets that are about something else."""
+
+    def to_lesson(self) -> Lesson | None:
+        if self.because is None:
+            return None
+        return Lesson(self.because, self.value, tuple(self.tickets))
+
+
+class CommentBody(Body):
+    text: str = Field(min_length=1, max_length=4_000)
+
+
+class SnoozeBody(Body):
+    until: AwareDatetime | None
+    """When it comes back; null takes it back now."""
+    reason: str = Field(default="", max_length=2_000)
+
+
+class OwnerBody(Body):
+    owner: str = Field(min_length=1, max_length=80)
+    reason: str = Field(default="", max_length=2_000)
+
+
+class PreviewBody(Body):
+    markdown: str = Field(max_length=200_000)
 
 
 class CreateDraftBody(Body):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from api.meters import Meters
     from api.notices.desk import Notices
     from api.publishing import Publishing
+    from api.review_desk import ReviewDesk
     from api.topic_desk import TopicDesk
     from api.weekly import Weekly
     from ingest.sources.markdown import MarkdownFolder
@@ -210,6 +211,12 @@ class Application:
         from api.gap_desk import GapDesk
 
         return GapDesk(self)
+
+    @cached_property
+    def reviewing(self) -> ReviewDesk:
+        from api.review_desk import ReviewDesk
+
+        return ReviewDesk(self)
 
     @cached_property
     def topics(self) -> TopicDesk:

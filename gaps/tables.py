@@ -188,6 +188,11 @@ drafts = Table(
     Column("draft_hash", String(64), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("due_at", Instant),
+    Column("snoozed_until", Instant),
+    Column("verdict", String(5), nullable=False, server_default=""),
+    Column("evidence", JSON),
+    Column("evidence_hash", String(64)),
 )
 
 reviews = Table(
@@ -201,6 +206,21 @@ reviews = Table(
     Column("reason", Text),
     Column("draft_hash", String(64), nullable=False),
     Column("markdown", Text),
+    Column("because", String(30)),
+    Column("because_value", Text),
+    Column("evidence_hash", String(64)),
+)
+
+draft_notes = Table(
+    "draft_notes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("draft_id", ForeignKey("drafts.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("value", String(200)),
+    Column("text", Text, nullable=False),
 )
 
 publications = Table(

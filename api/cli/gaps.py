@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from api.cli import handling
 from api.cli.session import (
     open_application,
     print_json,
@@ -15,6 +16,7 @@ from api.cli.session import (
     print_table,
     show_progress,
 )
+from api.review_desk import make_lesson
 from gaps.keeping.corrections import CorrectionKind
 from kb.clock import parse_instant
 from kb.errors import InvalidInputError
@@ -42,6 +44,7 @@ def add_commands(app: typer.Typer) -> None:
     drafts.command("approve")(drafts_approve)
     drafts.command("edit")(drafts_edit)
     drafts.command("reject")(drafts_reject)
+    handling.add_commands(drafts)
     drafts.command("rollback")(drafts_rollback)
     app.add_typer(drafts, name="drafts")
 
@@ -304,13 +307,26 @@ def drafts_reject(
     draft_id: str,
     as_: Owner,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the draft.")],
+    because: Annotated[
+        str,
+        typer.Option(
+            help="not_a_gap, wrong_kind, already_answered, needs_action or evidence_wrong; "
+            "it corrects the gap and teaches triage."
+        ),
+    ] = "",
+    value: Annotated[
+        str, typer.Option(help="The right kind, the document, or tickets that do not belong.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Reject a draft; its gap is open again."""
-    _review(draft_id, "reject", as_, as_json, reason=reason)
+    split = because == "evidence_wrong"
+    tickets = tuple(key.strip() for key in value.split(",") if key.strip()) if split else ()
+    lesson = make_lesson(because, "" if split else value, tickets)
+    _review(draft_id, "reject", as_, as_json, reason=reason, lesson=lesson)
 
 
-def _review(draft_id: str, decision: str, as_: str, as_json: bool, **said: str) -> None:
+def _review(draft_id: str, decision: str, as_: str, as_json: bool, **said: Any) -> None:
     with open_application() as application:
         caller = application.local_caller(as_)
         draft = application.desk.read_draft(draft_id, application.operator)

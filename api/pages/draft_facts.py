@@ -9,9 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from api.pages.evidence_facts import ShownChange, ShownCitation, ShownStatement, show_changes
 from api.pages.replay_facts import ShownReplay, show_replayed
+from api.review_desk import count_needed
 from gaps.drafting.drafts import Review, read_draft, read_reviews
+from gaps.drafting.handling import Dates, Note, NoteKind, read_dates, read_notes
 from gaps.drafting.publications import read_publication_of
+from gaps.drafting.review import read_approvers
+from gaps.drafting.snapshot import hash_evidence, read_evidence
 from gaps.repository import read_gap, read_tickets
 from gaps.tables import effects
 from gaps.types import Citation, Draft, Gap, Publication, Statement, Ticket
@@ -22,21 +27,6 @@ from kb.types import Audience, Document
 
 TICKETS_SHOWN = 8
 """Uncited tickets on the page before the rest waits behind a link."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShownCitation:
-    """A quote and where on these pages it can be read in full."""
-
-    label: str
-    quote: str
-    href: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ShownStatement:
-    text: str
-    citations: tuple[ShownCitation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +56,28 @@ class DraftFacts:
     reviews: tuple[Review, ...]
     publication: Publication | None
     effects: tuple[ShownEffect, ...]
+    notes: tuple[Note, ...]
+    dates: Dates
+    approvers: tuple[str, ...]
+    """Who approved this text on this evidence."""
+    approvals_needed: int
+    changes: tuple[ShownChange, ...]
+    """Evidence that changed since the draft was checked; none once it is published."""
+    evidence_hash: str
+    """Of the evidence as it is now."""
+
+    @property
+    def comments(self) -> list[Note]:
+        return [note for note in self.notes if note.kind is NoteKind.COMMENT]
+
+    @property
+    def approvals_missing(self) -> int:
+        return max(0, self.approvals_needed - len(self.approvers))
+
+    @property
+    def cited_tickets(self) -> list[Ticket]:
+        cited = _cited_tickets(self.draft)
+        return [ticket for ticket in self.tickets if ticket.ticket_id in cited]
 
     @property
     def base_changed(self) -> bool:
@@ -104,6 +116,12 @@ def read_draft_facts(
         reviews=tuple(read_reviews(connection, draft_id)),
         publication=publication,
         effects=_read_effects(connection, publication),
+        notes=tuple(read_notes(connection, draft_id)),
+        dates=read_dates(connection, draft_id),
+        approvers=tuple(sorted(read_approvers(connection, draft))),
+        approvals_needed=count_needed(connection, draft),
+        changes=show_changes(connection, draft) if publication is None else (),
+        evidence_hash=hash_evidence(read_evidence(connection, draft.statements)),
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,17 @@ def render_page(
 
 
 def stylesheet_path(name: str = STYLESHEET.name) -> str:
-    """A stylesheet's address; changes with its text, so that it may be cached for long."""
-    return f"/static/{name}?v={_digests[name]}"
+    return static_path(name)
+
+
+def static_path(name: str) -> str:
+    """Address of a file of ours; changes with its text, so that it may be cached for long."""
+    return f"/static/{name}?v={_digest(STYLESHEET.with_name(name))}"
+
+
+@cache
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
 def _show(value: Any) -> Any:
@@ -92,11 +102,8 @@ def _make_environment() -> Environment:
         "plural": wording.plural,
     }
     environment.globals["stylesheet_path"] = stylesheet_path
+    environment.globals["static_path"] = static_path
     return environment
 
 
-_digests = {
-    sheet.name: hashlib.sha256(sheet.read_bytes()).hexdigest()[:12]
-    for sheet in sorted(STYLESHEET.parent.glob("*.css"))
-}
 _environment = _make_environment()

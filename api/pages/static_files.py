@@ -1,4 +1,4 @@
-"""The files the pages load: stylesheets and the icon of the tab."""
+"""The files the pages load: stylesheets, the icon of the tab and one script."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from kb.errors import NotFoundError
 
 SHEETS = {sheet.name: sheet for sheet in STYLESHEET.parent.glob("*.css")}
 ICON = STYLESHEET.with_name("kbops.svg")
+SCRIPT = STYLESHEET.with_name("preview.js")
+FOR_A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter(prefix="/static", include_in_schema=False)
 
@@ -23,8 +25,14 @@ def serve_stylesheet(name: str) -> FileResponse:
     return FileResponse(
         sheet,
         media_type="text/css; charset=utf-8",
-        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+        headers=FOR_A_YEAR,
     )
+
+
+@router.get("/preview.js")
+def serve_script() -> FileResponse:
+    """The one script there is: it previews an edited draft while it is typed."""
+    return FileResponse(SCRIPT, media_type="text/javascript; charset=utf-8", headers=FOR_A_YEAR)
 
 
 @router.get("/kbops.svg")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
+from gaps.drafting.lessons import Because
+
 LABELS = {
     "in_review": "Waiting for you",
     "changes_asked": "Changes asked",
@@ -40,6 +45,11 @@ LABELS = {
     "growth": "Rising fastest",
     "newest": "Newest",
     "lost": "Worse",
+    "waiting": "Waiting",
+    "snoozed": "Snoozed",
+    "woken": "Taken back now",
+    "handed_over": "Handed over",
+    "comment": "Said",
     "gained": "Better",
     "moved": "Changed",
 }
@@ -75,6 +85,41 @@ TONES = {
     "gained": "good",
     "moved": "quiet",
 }
+
+REASONS = {
+    Because.NOT_A_GAP: "Not a gap: no article is needed",
+    Because.WRONG_KIND: "Another kind of gap",
+    Because.ALREADY_ANSWERED: "An article answers it already",
+    Because.NEEDS_ACTION: "Somebody has to do something",
+    Because.EVIDENCE_WRONG: "The evidence is wrong or mixed",
+}
+"""What was wrong with a rejected draft, as a person would say it."""
+DONE = {
+    "approve": "approved and published",
+    "snooze": "snoozed",
+    "hand_over": "handed over",
+    "reject": "rejected",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """How a due date is told, and how urgently."""
+
+    text: str
+    tone: str
+
+
+def tell_due(due_at: datetime, now: datetime) -> Due:
+    """In whole days: overdue, today, or in how many."""
+    days = (due_at.date() - now.date()).days
+    if days < 0:
+        return Due(f"{plural(-days, 'day')} overdue", "bad")
+    if days == 0:
+        return Due("due today", "warn")
+    if days == 1:
+        return Due("due tomorrow", "warn")
+    return Due(f"due in {days} days", "quiet")
 
 
 def label(value: str) -> str:

@@ -6,16 +6,21 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from gaps.drafting.snapshot import read_evidence, write_evidence
 from gaps.tables import drafts, reviews
 from gaps.types import Check, Citation, Draft, DraftState, Refusal, Replayed, Statement
 from kb.errors import NotFoundError, StaleError
 from kb.types import Audience
+
+REVIEW_WITHIN = timedelta(days=7)
+"""A draft is due before the next weekly Drive looks at its gap again; judgement."""
+WORST_FIRST = ("red", "look", "green")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,12 @@ class Review:
     draft_hash: str
     markdown: str | None
     """The text the reviewer put in place, where the decision was an edit."""
+    because: str | None = None
+    """Of a rejection: what was wrong, of `gaps.drafting.lessons.Because`."""
+    because_value: str | None = None
+    """The right kind, the document that answers it, the tickets that do not belong."""
+    evidence_hash: str | None = None
+    """Of an approval: the evidence it vouches for."""
 
 
 def compute_draft_hash(
@@ -65,9 +76,11 @@ def write_draft(connection: Connection, draft: Draft) -> None:
             audience=draft.audience.value,
             owner=draft.owner,
             refused=asdict(draft.refused) if draft.refused else None,
+            due_at=draft.created_at + REVIEW_WITHIN,
             **_changing_columns(draft),
         )
     )
+    write_evidence(connection, draft.draft_id, read_evidence(connection, draft.statements))
 
 
 def update_draft(connection: Connection, draft: Draft, *, expected_hash: str) -> None:
@@ -95,7 +108,14 @@ def _changing_columns(draft: Draft) -> dict[str, Any]:
         "held_back_ids": list(draft.held_back_ids),
         "draft_hash": draft.draft_hash,
         "updated_at": draft.updated_at,
+        "verdict": worst_verdict(draft.checks),
     }
+
+
+def worst_verdict(checks: Sequence[Check]) -> str:
+    """ "red" before "look" before "green"; empty where nothing was checked."""
+    said = {check.verdict for check in checks}
+    return next((verdict for verdict in WORST_FIRST if verdict in said), "")
 
 
 def read_draft(connection: Connection, draft_id: str) -> Draft:
@@ -140,7 +160,7 @@ def read_reviews(connection: Connection, draft_id: str) -> list[Review]:
     return [
         Review(
             row.id, row.draft_id, row.at, row.reviewer, row.decision, row.reason,
-            row.draft_hash, row.markdown,
+            row.draft_hash, row.markdown, row.because, row.because_value, row.evidence_hash,
         )
         for row in rows
     ]  # fmt: skip

@@ -18,10 +18,15 @@ from sqlalchemy import Connection, insert
 
 from gaps import repository
 from gaps.drafting.article_file import write_article_file
-from gaps.drafting.drafts import make_id, read_draft, read_reviews, update_draft
+from gaps.drafting.drafts import make_id, read_draft, update_draft
 from gaps.drafting.publications import read_publication_of, write_file_written, write_publication
-from gaps.drafting.review import approvals_needed, check_base, check_permission
-from gaps.drafting.workflow import APPROVING, Decision, next_state
+from gaps.drafting.review import (
+    approvals_needed,
+    check_base,
+    check_permission,
+    read_approvers,
+)
+from gaps.drafting.workflow import Decision, next_state
 from gaps.tables import effects
 from gaps.types import Draft, GapStatus, Publication
 from kb import articles, audit
@@ -176,7 +181,7 @@ def _publish(
     if current.draft_hash != draft.draft_hash:
         raise StaleError("the draft changed since it was read", draft_id=draft.draft_id)
     base = check_base(connection, current)
-    approvers = _approvers(connection, current)
+    approvers = read_approvers(connection, current)
     if len(approvers) < approvals_needed(base):
         raise ConflictError("not enough people approved this text", approvers=sorted(approvers))
     version = articles.write_version(
@@ -222,14 +227,6 @@ def _publish(
         },
     )  # fmt: skip
     return publication
-
-
-def _approvers(connection: Connection, draft: Draft) -> set[str]:
-    return {
-        review.reviewer
-        for review in read_reviews(connection, draft.draft_id)
-        if review.draft_hash == draft.draft_hash and Decision(review.decision) in APPROVING
-    }
 
 
 def publish_approved(

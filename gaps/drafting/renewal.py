@@ -17,6 +17,7 @@ from gaps.drafting.drafts import (
     read_reviews,
     update_draft,
 )
+from gaps.drafting.snapshot import read_evidence, write_evidence
 from gaps.drafting.writer import DraftingSettings, Gate, compose_draft, hold_back
 from gaps.types import Draft, DraftState, Gap, GapStatus
 from kb import audit
@@ -91,6 +92,7 @@ def renew_draft(
         if current.state is not DraftState.IN_REVIEW or read_reviews(connection, draft.draft_id):
             return None
         update_draft(connection, renewed, expected_hash=draft.draft_hash)
+        write_evidence(connection, draft.draft_id, read_evidence(connection, renewed.statements))
         audit.write_entry(
             connection,
             at=now,

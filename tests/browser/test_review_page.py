@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Request, Route
 
+from api.keys import Caller
 from api.wiring import Application
 from gaps.types import Check, Citation, DraftState, GapKind, Refusal, Statement
-from kb.types import Audience, SearchRequest
+from kb.types import Audience, Role, SearchRequest
 from tests.api.pages.factories import (
     CHANGED_ARTICLE,
     VPN_TICKETS,
@@ -24,7 +25,8 @@ pytestmark = pytest.mark.browser
 PAGES = ("/review", "/review?tab=decided", "/review/drf_new", "/review/drf_stale",
          "/review/drf_thin", "/articles/vpn", "/articles/none")  # fmt: skip
 MOST_TABS = 80
-BOXES = ".row, .card, .paper, .decide, .diff, .strip, .filters"
+NOT_OURS = "script:not([src^='/static/preview.js']), iframe, img, object, embed, base, style"
+BOXES = ".row, .card, .paper, .decide, .diff, .strip, .filters, .toc, .comments, .outcomes"
 OVERFLOWING = f"""[...document.querySelectorAll('{BOXES}')]
     .filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.className)"""
 
@@ -81,18 +83,22 @@ def focused(page: Page) -> str:
     return str(page.evaluate(script))
 
 
-def tab_to(page: Page, text: str) -> list[str]:
+def tab_to(page: Page, text: str, selector: str = "*") -> list[str]:
     """Press Tab until what says `text` has the focus; every stop on the way must be visible."""
     stops: list[str] = []
     for _ in range(MOST_TABS):
         page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement === document.body"):
+            continue
         stops.append(focused(page))
         outlined = page.evaluate(
             "(() => { const e = document.activeElement;"
-            " return e.matches(':focus-visible') && e.getBoundingClientRect().height > 0 })()"
+            " return e.matches(':focus-visible, input[type=date]:focus-within')"
+            " && e.getBoundingClientRect().height > 0 })()"
         )
         assert outlined, f"focus is not visible on {stops[-1]!r}"
-        if text in stops[-1]:
+        fits = page.evaluate("s => document.activeElement.matches(s)", selector)
+        if text in stops[-1] and fits:
             return stops
     raise AssertionError(f"{text!r} is not reached by Tab: {stops}")
 
@@ -110,14 +116,26 @@ def test_the_whole_review_by_keyboard(kb: Application, page: Page, pictures: Pat
     page.wait_for_url("**/review/drf_new")
     page.screenshot(path=pictures / "draft.png", full_page=True)
 
-    stops = tab_to(page, "Remove BorderGate 3 under Settings")
+    # Moving to a statement's number shows its evidence beside it.
+    stops = tab_to(page, "1", ".cite")
     assert stops.index("Skip to the decision") < 3
+    evidence = page.locator(".pop", has_text="uninstalled BorderGate 3 from Settings")
+    assert evidence.is_visible()
+    page.screenshot(path=pictures / "evidence.png")
+    stops += tab_to(page, "Remove BorderGate 3 under Settings")
+    assert not evidence.is_visible()
     page.keyboard.press("Enter")
     assert page.get_by_text("uninstalled BorderGate 3 from Settings", exact=True).is_visible()
     assert "Edit and approve" in stops
     tab_to(page, "Ticket FM-0")
     page.keyboard.press("Enter")
     assert page.locator(":target").is_visible()
+    tab_to(page, "comment")
+    page.keyboard.type("Is the order in step 2 important?")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("Is the order in step 2 important?").wait_for()
+    assert page.url.endswith("#discussion")
 
     tab_to(page, "Approve and publish")
     page.keyboard.press("Enter")
@@ -132,6 +150,86 @@ def test_the_whole_review_by_keyboard(kb: Application, page: Page, pictures: Pat
     tab_to(page, "Roll back")
     page.keyboard.press("Enter")
     page.get_by_text("The article is no longer served.").wait_for()
+
+
+def test_several_drafts_are_put_off_by_keyboard(
+    kb: Application, page: Page, pictures: Path
+) -> None:
+    fill(kb)
+    sign_in(page, make_key(kb))
+    for name in ("Corvid Connect stays at Negotiating", "Connect to the company network"):
+        box = page.get_by_label(f"Tick {name}")
+        for _ in range(MOST_TABS):
+            page.keyboard.press("Tab")
+            if box.evaluate("box => box === document.activeElement"):
+                break
+        page.keyboard.press("Space")
+    page.screenshot(path=pictures / "bulk.png")
+    tab_to(page, "Snooze")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="2 of 2 drafts done").wait_for()
+    page.screenshot(path=pictures / "bulk-done.png", full_page=True)
+    assert page.locator(".draft-row").count() == 1
+    page.get_by_role("link", name="Snoozed").click()
+    page.get_by_text("Put off; each comes back").wait_for()
+    assert page.locator(".draft-row").count() == 2
+
+
+def test_a_text_is_previewed_while_it_is_typed_and_without_the_script_by_a_button(
+    kb: Application, chromium: Browser, address: str, page: Page, pictures: Path
+) -> None:
+    fill(kb)
+    sign_in(page, make_key(kb))
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text))
+    page.goto("/review/drf_new")
+    page.get_by_role("link", name="Edit and approve").click()
+    field = page.get_by_label("Text, in Markdown")
+    assert field.evaluate("field => field === document.activeElement")
+    page.locator("#live-preview article").wait_for()
+    field.press("Control+End")
+    page.keyboard.type("Ask **Sofie** if it stays.")
+    page.locator("#live-preview strong", has_text="Sofie").wait_for()
+    assert "5 words added" in page.locator("#live-preview .diff-sum").inner_text()
+    page.locator("#edit-form").screenshot(path=pictures / "live.png")
+    assert [fault for fault in faults if not fault.startswith("[DOM]")] == []
+
+    plain = chromium.new_context(base_url=address, java_script_enabled=False)
+    page = plain.new_page()
+    page.goto("/sign-in")
+    page.fill("#key", make_key(kb))
+    page.click("button.primary")
+    page.goto("/review/drf_new")
+    page.click(".edit > summary")
+    assert not page.locator(".live").is_visible()
+    page.fill("#edit-text", "Ask **Sofie**.\n\n1. Restart.\n")
+    page.get_by_role("button", name="Preview").click()
+    assert page.locator(".previewed strong").inner_text() == "Sofie"
+    plain.close()
+
+
+def test_a_comparison_is_shown_side_by_side_or_in_one_text(kb: Application, page: Page) -> None:
+    fill(kb)
+    sign_in(page, make_key(kb))
+    page.goto("/review/drf_stale")
+    removed = page.locator(".diff-row.changed .old del").first
+    whole = page.locator(".diff-row.changed .both del").first
+    assert removed.is_visible() and not whole.is_visible()
+    page.get_by_label("Side by side").focus()
+    page.keyboard.press("ArrowRight")
+    assert whole.is_visible() and not removed.is_visible()
+
+
+def test_a_rejection_asks_for_what_its_reason_names(kb: Application, page: Page) -> None:
+    fill(kb)
+    sign_in(page, make_key(kb))
+    page.goto("/review/drf_new")
+    assert not page.get_by_label("Which kind it is").is_visible()
+    page.get_by_label("What is wrong with it").select_option("wrong_kind")
+    page.get_by_label("Which kind it is").select_option("conflict")
+    page.get_by_label("Not right? Say why").fill("Two articles disagree.")
+    page.get_by_role("button", name="Reject").click()
+    page.get_by_text("Another kind of gap (conflict). Two articles disagree.").wait_for()
 
 
 def test_editing_is_previewed_and_rejecting_needs_a_reason(
@@ -225,10 +323,16 @@ def test_no_vector_runs_and_no_request_leaves(kb: Application, page: Page, addre
     page.on("request", note_request)
     page.on("dialog", note_dialog)
     page.on("console", lambda message: ran.append(message.text))
+    caller = Caller("k", Role.EDITOR, Audience.INTERNAL, "ed")
+    for vector in VECTORS:
+        kb.reviewing.comment("drf_x", vector, caller)
     sign_in(page, make_key(kb))
     ran.clear()
 
     def without_policy(route: Route) -> None:
+        if route.request.method != "GET":
+            route.continue_()
+            return
         answer = route.fetch()
         headers = {k: v for k, v in answer.headers.items() if k != "content-security-policy"}
         route.fulfill(response=answer, headers=headers)
@@ -240,6 +344,11 @@ def test_no_vector_runs_and_no_request_leaves(kb: Application, page: Page, addre
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         page.wait_for_timeout(300)
         assert page.evaluate("window.__ran === undefined")
-        assert page.locator("script, iframe, img, object, embed, base, style").count() == 0
+        assert page.locator(NOT_OURS).count() == 0
+    page.get_by_label("Text, in Markdown").fill("\n\n".join([*VECTORS, "more"]))
+    page.locator("#live-preview .diff-sum ins").wait_for()
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.__ran === undefined")
+    assert page.locator(NOT_OURS).count() == 0
     assert ran == []
     assert away == []
