@@ -46,6 +46,10 @@ Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 ActionDial = Literal["autonomous", "human_approved", "forbidden"]
 
 
+BRANCH = r"^(?!.*(\.\.|//|\.lock$|/$|\.$))([A-Za-z0-9_]|\{draft\})([\w./-]|\{draft\}){0,199}$"
+"""Plainer than what git allows, and nothing that it could take for an option."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,14 +71,27 @@ class HierarchySettings(_Section):
 
 class SourceSettings(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")
-    kind: Literal["markdown"]
+    kind: Literal["markdown", "git"]
     location: str
+    """A folder relative to kb.toml; of a git repository a path or an address."""
+    branch: str | None = Field(default=None, pattern=BRANCH)
+    """Of a git source: the remote's own choice where left out. With "{draft}" in it each approved
+    draft is pushed to a branch of that name, for people to merge."""
+    folder: str = Field(default="", pattern=r"^([A-Za-z0-9_-][\w.-]*(/[A-Za-z0-9_-][\w.-]*)*)?$")
+    """Of a git source: where its articles lie, relative to the repository's top."""
     authority: str
     audience: Audience
     owner: str
     review_every_days: Number | None = Field(default=None, ge=1, le=3650)
     schedule: Cron | None = None
     """Cron, UTC; the daily sync where left out."""
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> SourceSettings:
+        for key in ("branch", "folder"):
+            if self.kind != "git" and getattr(self, key):
+                raise ValueError(f"{key!r} is for sources of kind 'git'")
+        return self
 
 
 class OwnerSettings(_Section):
@@ -89,6 +106,17 @@ class ActionSettings(_Section):
     publish_article: ActionDial = "human_approved"
     archive_article: ActionDial = "human_approved"
     reverify_article: ActionDial = "human_approved"
+
+
+class GitSettings(_Section):
+    """How repositories are reached."""
+
+    protocols: tuple[Literal["https", "ssh", "file"], ...] = ("https", "ssh", "file")
+    """Those a source's location may be reached by; "file" is a path on this machine."""
+    timeout_seconds: Number = Field(default=60, ge=1, le=3600)
+    """Of each git command."""
+    evidence_url: str = Field(default="", pattern=r"^(https?://[^\s\x00-\x1f]+)?$")
+    """Address of this service, for the link to a draft's evidence in commit messages."""
 
 
 class FreshnessSettings(_Section):
@@ -186,6 +214,7 @@ class Settings(_Section):
     owners: tuple[OwnerSettings, ...] = ()
     actions: ActionSettings = ActionSettings()
     freshness: FreshnessSettings = FreshnessSettings()
+    git: GitSettings = GitSettings()
     gaps: GapSettings = GapSettings()
     drive: DriveSettings = DriveSettings()
     encoder: EncoderSettings = EncoderSettings()
