@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.cron import normalise_cron
+from ingest.sources.git_command import protocol_of
 from kb.encoding.embedded import EMBEDDED_MODEL
 from kb.errors import InvalidInputError
 from kb.fusion import FUSION_WEIGHTS
@@ -46,8 +47,19 @@ Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 ActionDial = Literal["autonomous", "human_approved", "forbidden"]
 
 
-BRANCH = r"^(?!.*(\.\.|//|\.lock$|/$|\.$))([A-Za-z0-9_]|\{draft\})([\w./-]|\{draft\}){0,199}$"
-"""Plainer than what git allows, and nothing that it could take for an option."""
+def _check_branch(name: str) -> str:
+    """Plainer than what git allows, and nothing that it could take for an option."""
+    plain = name.replace("{draft}", "d")
+    parts = plain.split("/")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}", plain) or any(
+        part == "" or part.startswith(".") or part.endswith((".", ".lock")) or ".." in part
+        for part in parts
+    ):
+        raise ValueError("not a plain branch name")
+    return name
+
+
+Branch = Annotated[str, AfterValidator(_check_branch)]
 
 
 class _Section(BaseModel):
@@ -74,7 +86,7 @@ class SourceSettings(_Section):
     kind: Literal["markdown", "git"]
     location: str
     """A folder relative to kb.toml; of a git repository a path or an address."""
-    branch: str | None = Field(default=None, pattern=BRANCH)
+    branch: Branch | None = None
     """Of a git source: the remote's own choice where left out. With "{draft}" in it each approved
     draft is pushed to a branch of that name, for people to merge."""
     folder: str = Field(default="", pattern=r"^([A-Za-z0-9_-][\w.-]*(/[A-Za-z0-9_-][\w.-]*)*)?$")
@@ -85,13 +97,6 @@ class SourceSettings(_Section):
     review_every_days: Number | None = Field(default=None, ge=1, le=3650)
     schedule: Cron | None = None
     """Cron, UTC; the daily sync where left out."""
-
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> SourceSettings:
-        for key in ("branch", "folder"):
-            if self.kind != "git" and getattr(self, key):
-                raise ValueError(f"{key!r} is for sources of kind 'git'")
-        return self
 
 
 class OwnerSettings(_Section):
@@ -238,6 +243,7 @@ class Settings(_Section):
                 raise _Mistake(("hierarchy", "authorities"), f"{authority!r} is there twice")
         owners = [o.name for o in self.owners]
         for place, source in enumerate(self.sources):
+            self._check_git(place, source)
             _expect_known(("sources", place, "owner"), "owner", source.owner, owners)
             _expect_known(
                 ("sources", place, "authority"),
@@ -251,6 +257,21 @@ class Settings(_Section):
             names = [s.name for s in self.sources]
             _expect_known(("gaps", "publish_to"), "source", self.gaps.publish_to, names)
         return self
+
+    def _check_git(self, place: int, source: SourceSettings) -> None:
+        if source.kind == "git":
+            try:
+                protocol = protocol_of(source.location)
+            except InvalidInputError as error:
+                raise _Mistake(("sources", place, "location"), error.reason) from error
+            if protocol not in self.git.protocols:
+                allowed = ", ".join(self.git.protocols)
+                message = f"{protocol} is not allowed by [git] protocols (allowed: {allowed})"
+                raise _Mistake(("sources", place, "location"), message)
+            return
+        for key in ("branch", "folder"):
+            if getattr(source, key):
+                raise _Mistake(("sources", place, key), f"{key!r} is for sources of kind 'git'")
 
 
 class Environment(BaseSettings):
