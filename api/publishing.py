@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from api.delivery import Delivery
 from api.keys import Caller
 from gaps.drafting import drafts, publications, rollback
-from gaps.drafting.article_file import write_article_file
 from gaps.drafting.lessons import Lesson
 from gaps.drafting.publish import (
     ArticleChange,
@@ -37,7 +36,7 @@ from kb.vectors import embed_texts
 
 if TYPE_CHECKING:
     from api.wiring import Application
-    from ingest.sources.markdown import MarkdownFolder
+    from ingest.sources.port import ReadableSource
 
 log = logging.getLogger("kb.publishing")
 UNREADABLE = "unreadable"
@@ -137,6 +136,7 @@ class Publishing:
     def _publish(self, draft: Draft, caller: Caller) -> dict[str, Any]:
         self._check_dial()
         application = self._application
+        delivery = Delivery(application, self.prepare, draft.draft_id)
         try:
             publication = publish_approved(
                 application.database,
@@ -144,17 +144,22 @@ class Publishing:
                 reviewer=caller.name,
                 role=caller.role,
                 now=application.clock.now(),
-                prepare=self.prepare,
+                prepare=delivery.prepare,
+                write_file=delivery.write,
                 measure_before=application.weekly.measure_before,
                 acts_for=caller.owner,
             )
-        except ConflictError:
+        except ConflictError as error:
             # Another process may have finished it while this one measured.
             with application.database.read() as connection:
                 found = publications.read_publication_of(connection, draft.draft_id)
             if found is None or found.rolled_back_at is not None:
+                if isinstance(error, StaleError):
+                    delivery.note_held(draft.draft_id, error)
                 raise
             publication = found
+        with application.database.read() as connection:
+            publication = publications.read_publication(connection, publication.publication_id)
         return publication_to_json(publication) | {"state": DraftState.PUBLISHED.value}
 
     def rollback_draft(
@@ -208,6 +213,7 @@ class Publishing:
 
     def _roll_back(self, publication: Publication, caller: Caller, reason: str) -> dict[str, Any]:
         application = self._application
+        delivery = Delivery(application, self.prepare, publication.draft_id, actor=caller.name)
         done = rollback.rollback_publication(
             application.database,
             publication.publication_id,
@@ -215,7 +221,9 @@ class Publishing:
             role=caller.role,
             reason=reason,
             now=application.clock.now(),
-            prepare=self.prepare,
+            prepare=delivery.prepare,
+            write_file=delivery.write,
+            delete_file=delivery.delete,
             acts_for=caller.owner,
         )
         served = (
@@ -236,7 +244,8 @@ class Publishing:
         with application.database.read() as connection:
             document = articles.read_document(connection, document_id, caller.audience)
             text = articles.read_version(connection, document_id, wanted)
-        prepared = self.prepare(
+        delivery = Delivery(application, self.prepare, None, actor=caller.name)
+        prepared = delivery.prepare(
             ArticleChange(
                 document_id=document_id,
                 source=document.source,
@@ -252,7 +261,7 @@ class Publishing:
         with application.database.write() as connection:
             _check_served(articles.read_document(connection, document_id), document.version)
             if prepared.file is not None:
-                write_article_file(prepared.file, prepared.file_text)
+                delivery.write(prepared.file, prepared.file_text)
             version = articles.write_version(
                 connection,
                 prepared.parsed,
@@ -290,7 +299,12 @@ class Publishing:
         finished: list[str] = []
         try:
             finished += rollback.finish_publications(
-                application.database, prepare=self.prepare, now=now
+                application.database,
+                prepare=self.prepare,
+                now=now,
+                writers_of=lambda found: (
+                    Delivery(application, self.prepare, found.draft_id).writers
+                ),
             )
         except (KbError, OSError) as error:
             log.warning("files of publications are not written: %s", error)
@@ -309,7 +323,7 @@ class Publishing:
 
     def prepare(self, change: ArticleChange) -> PreparedArticle:
         """The change as its source will state it: rendered, read back, chunked and embedded."""
-        prepared = self.render(change)
+        prepared = self.render(change, fresh=True)
         embed_texts(
             self._application.database,
             self._application.encoder,
@@ -317,18 +331,22 @@ class Publishing:
         )
         return prepared
 
-    def render(self, change: ArticleChange) -> PreparedArticle:
-        """The change as its source will state it, chunked; writes nothing anywhere."""
-        application = self._application
-        source = application.find_source(change.source)
-        folder = application.markdown_folder(source)
+    def render(self, change: ArticleChange, *, fresh: bool = False) -> PreparedArticle:
+        """The change as its source will state it, chunked; writes nothing anywhere.
+
+        Args:
+            change: What to render.
+            fresh: Ask the source for its present text, wherever it is.
+        """
+        source = self._application.find_source(change.source)
+        folder = self._application.open_source(source)
         path = change.base.path if change.base is not None else f"{change.document_id}.md"
-        file = folder.location / path
-        current = _read_current(file)
+        found = folder.read_present(path, fresh=fresh)
+        current = _decode(found, path) if found is not None else None
         present: str | None = None
-        if current is not None:
+        if found is not None:
             try:
-                present = folder.parse(current.encode(), path).content_hash
+                present = folder.parse(found, path).content_hash
             except InvalidInputError:
                 present = UNREADABLE
         text = _render(change, current, source.audience.value, source.owner)
@@ -339,7 +357,8 @@ class Publishing:
         parsed = folder.parse(text.encode(), path)
         if parsed.document_id != change.document_id:
             raise ConflictError(f"{path} is the file of {parsed.document_id}")
-        return PreparedArticle(parsed, tuple(chunk_document(parsed)), file, text, present)
+        file = folder.locate(path)
+        return PreparedArticle(parsed, tuple(chunk_document(parsed)), file, text, present, found)
 
 
 def _check_served(document: Document, expected: int | None) -> None:
@@ -351,16 +370,15 @@ def _check_served(document: Document, expected: int | None) -> None:
         )
 
 
-def _read_current(file: Path) -> str | None:
+def _decode(raw: bytes, path: str) -> str:
+    """The text as `Path.read_text` would give it."""
     try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConflictError(f"{file} cannot be read: {error}") from error
+        return raw.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise ConflictError(f"{path} cannot be read: {error}") from error
 
 
-def _read_title(folder: MarkdownFolder, text: str, path: str) -> str | None:
+def _read_title(folder: ReadableSource, text: str, path: str) -> str | None:
     try:
         return folder.parse(text.encode(), path).metadata.title
     except InvalidInputError:

@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.cron import normalise_cron
 from api.limits.work import Counted
+from ingest.sources.git_command import protocol_of
 from kb.encoding.embedded import EMBEDDED_MODEL
 from kb.errors import InvalidInputError
 from kb.fusion import FUSION_WEIGHTS
@@ -55,6 +56,21 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ActionDial = Literal["autonomous", "human_approved", "forbidden"]
 
 
+def _check_branch(name: str) -> str:
+    """Plainer than what git allows, and nothing that it could take for an option."""
+    plain = name.replace("{draft}", "d")
+    parts = plain.split("/")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}", plain) or any(
+        part == "" or part.startswith(".") or part.endswith((".", ".lock")) or ".." in part
+        for part in parts
+    ):
+        raise ValueError("not a plain branch name")
+    return name
+
+
+Branch = Annotated[str, AfterValidator(_check_branch)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,8 +92,14 @@ class HierarchySettings(_Section):
 
 class SourceSettings(_Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")
-    kind: Literal["markdown"]
+    kind: Literal["markdown", "git"]
     location: str
+    """A folder relative to kb.toml; of a git repository a path or an address."""
+    branch: Branch | None = None
+    """Of a git source: the remote's own choice where left out. With "{draft}" in it each approved
+    draft is pushed to a branch of that name, for people to merge."""
+    folder: str = Field(default="", pattern=r"^([A-Za-z0-9_-][\w.-]*(/[A-Za-z0-9_-][\w.-]*)*)?$")
+    """Of a git source: where its articles lie, relative to the repository's top."""
     authority: str
     audience: Audience
     owner: str
@@ -102,6 +124,17 @@ class ActionSettings(_Section):
     reverify_article: ActionDial = "human_approved"
     earned_approvals: Number = Field(default=20, ge=5, le=1000)
     """Approvals in a row, unedited and never taken back, that earn autonomy."""
+
+
+class GitSettings(_Section):
+    """How repositories are reached."""
+
+    protocols: tuple[Literal["https", "ssh", "file"], ...] = ("https", "ssh", "file")
+    """Those a source's location may be reached by; "file" is a path on this machine."""
+    timeout_seconds: Number = Field(default=60, ge=1, le=3600)
+    """Of each git command."""
+    evidence_url: str = Field(default="", pattern=r"^(https?://[^\s\x00-\x1f]+)?$")
+    """Address of this service, for the link to a draft's evidence in commit messages."""
 
 
 class FreshnessSettings(_Section):
@@ -341,6 +374,7 @@ class Settings(_Section):
     actions: ActionSettings = ActionSettings()
     freshness: FreshnessSettings = FreshnessSettings()
     releases: tuple[ReleaseSettings, ...] = ()
+    git: GitSettings = GitSettings()
     gaps: GapSettings = GapSettings()
     drive: DriveSettings = DriveSettings()
     encoder: EncoderSettings = EncoderSettings()
@@ -368,6 +402,7 @@ class Settings(_Section):
                 raise _Mistake(("hierarchy", "authorities"), f"{authority!r} is there twice")
         owners = [o.name for o in self.owners]
         for place, source in enumerate(self.sources):
+            self._check_git(place, source)
             _expect_known(("sources", place, "owner"), "owner", source.owner, owners)
             _expect_known(
                 ("sources", place, "authority"),
@@ -391,6 +426,21 @@ class Settings(_Section):
             names = [s.name for s in self.sources]
             _expect_known(("gaps", "publish_to"), "source", self.gaps.publish_to, names)
         return self
+
+    def _check_git(self, place: int, source: SourceSettings) -> None:
+        if source.kind == "git":
+            try:
+                protocol = protocol_of(source.location)
+            except InvalidInputError as error:
+                raise _Mistake(("sources", place, "location"), error.reason) from error
+            if protocol not in self.git.protocols:
+                allowed = ", ".join(self.git.protocols)
+                message = f"{protocol} is not allowed by [git] protocols (allowed: {allowed})"
+                raise _Mistake(("sources", place, "location"), message)
+            return
+        for key in ("branch", "folder"):
+            if getattr(source, key):
+                raise _Mistake(("sources", place, key), f"{key!r} is for sources of kind 'git'")
 
 
 class Environment(BaseSettings):

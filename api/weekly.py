@@ -11,7 +11,7 @@ from gaps.freshness.facts import Release
 from gaps.freshness.outside import Outside, read_edits, read_releases
 from gaps.operating import drive
 from gaps.operating.conflict_check import check_conflicts
-from gaps.operating.effect import baseline_for, measure_effect
+from gaps.operating.effect import baseline_for, measure_effects
 from gaps.types import Draft
 from ingest.fetching import Fetcher, FetchLimits
 from ingest.links.run import check_links
@@ -115,21 +115,19 @@ class Weekly:
         application = self._application
         with application.database.read() as connection:
             found = read_publications(connection, live_only=True)
-        measured = []
-        for publication in found:
-            effect = measure_effect(
-                application.database,
-                application.retriever,
-                publication.publication_id,
-                now=application.clock.now(),
-            )
-            measured.append(
-                {
-                    "publication_id": effect.publication_id,
-                    "document_id": publication.document_id,
-                    "verdict": effect.verdict,
-                    "measured_at": format_instant(effect.measured_at),
-                    "report": effect.report,
-                }
-            )
-        return measured
+        measured = measure_effects(
+            application.database,
+            application.retriever,
+            [publication.publication_id for publication in found],
+            now=application.clock.now(),
+        )
+        return [
+            {
+                "publication_id": effect.publication_id,
+                "document_id": publication.document_id,
+                "verdict": effect.verdict,
+                "measured_at": format_instant(effect.measured_at),
+                "report": effect.report,
+            }
+            for publication, effect in zip(found, measured, strict=True)
+        ]

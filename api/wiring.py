@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from api.review_desk import ReviewDesk
     from api.topic_desk import TopicDesk
     from api.weekly import Weekly
+    from ingest.sources.git import GitSource
     from ingest.sources.markdown import MarkdownFolder
+    from ingest.sources.port import ReadableSource
     from kb.confidence import Calibration
     from kb.generation import GenerationStore
     from kb.retrieval.index import SearchIndex
@@ -154,7 +156,7 @@ class Application:
                 report = sync_source(
                     self.database,
                     self.encoder,
-                    self.markdown_folder(source),
+                    self.open_source(source),
                     clock=self.clock,
                     held=lambda connection: {p.document_id for p in read_unwritten(connection)},
                 )
@@ -162,6 +164,33 @@ class Application:
                 yield {"name": source.name, "failed": error.message}
             else:
                 yield report.to_json()
+
+    def open_source(self, source: SourceSettings) -> ReadableSource:
+        """The connector of the source's kind."""
+        if source.kind == "git":
+            return self.git_source(source)
+        return self.markdown_folder(source)
+
+    def git_source(self, source: SourceSettings) -> GitSource:
+        from ingest.sources.git import GitSource
+        from ingest.sources.git_command import protocol_of
+
+        local = protocol_of(source.location) == "file" and "://" not in source.location
+        return GitSource(
+            name=source.name,
+            location=str(self.source_folder(source)) if local else source.location,
+            mirror=self.data_folder / "repositories" / f"{source.name}.git",
+            authority=source.authority,
+            audience=source.audience,
+            owner=source.owner,
+            branch=source.branch,
+            folder=source.folder,
+            protocols=self.settings.git.protocols,
+            timeout_seconds=self.settings.git.timeout_seconds,
+            review_every_days=source.review_every_days,
+            authorities=self.settings.hierarchy.authorities,
+            owners=tuple(owner.name for owner in self.settings.owners),
+        )
 
     def markdown_folder(self, source: SourceSettings) -> MarkdownFolder:
         from ingest.sources.markdown import MarkdownFolder

@@ -236,6 +236,7 @@ publications = Table(
     Column("published_at", Instant, nullable=False),
     Column("published_by", String(80), nullable=False),
     Column("rolled_back_at", Instant),
+    Column("delivery", JSON),
     UniqueConstraint("draft_id", name="uq_publications_draft"),
 )
 

@@ -280,6 +280,9 @@ class Publication:
     published_at: datetime
     published_by: str
     rolled_back_at: datetime | None
+    delivery: dict[str, Any] | None = None
+    """What became of it at its source: `state` (written, proposed, declined, held) with branch,
+    commit or why; None of a folder, and before anything was brought there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,13 @@ def write_file_written(connection: Connection, publication_id: str) -> None:
     )
 
 
+def write_delivery(connection: Connection, publication_id: str, delivery: dict[str, Any]) -> None:
+    """Keep what became of a publication at its source."""
+    connection.execute(
+        update(publications).where(publications.c.id == publication_id).values(delivery=delivery)
+    )
+
+
 def write_rolled_back(connection: Connection, publication: Publication, now: datetime) -> None:
     """Raises ConflictError where it was rolled back meanwhile."""
     changed = connection.execute(
@@ -142,4 +149,5 @@ def _to_publication(row: Row[Any]) -> Publication:
         published_at=row.published_at,
         published_by=row.published_by,
         rolled_back_at=row.rolled_back_at,
+        delivery=row.delivery,
     )

@@ -67,6 +67,8 @@ class PreparedArticle:
     file_text: str
     present_hash: str | None
     """Content hash of the file as it lies in the folder now; None where there is none."""
+    present: bytes | None = None
+    """That file; what a source compares with before it takes the change."""
 
 
 PrepareArticle = Callable[[ArticleChange], PreparedArticle]
@@ -74,7 +76,8 @@ PrepareArticle = Callable[[ArticleChange], PreparedArticle]
 gives the same for the same change. Handed in by api/wiring, because gaps do not know ingest."""
 MeasureBefore = Callable[[Draft], dict[str, Any]]
 """Asks the gap's tickets before the new version is served; the report is kept for the effect."""
-WriteFile = Callable[[Path, str], None]
+WriteFile = Callable[[Path, str], bool | None]
+"""Brings the text to its source; False where it only lies there as a proposal so far."""
 ApproveInside = Callable[[Connection, PreparedArticle], None]
 
 
@@ -127,8 +130,7 @@ def publish_draft(
         if approve is not None:
             approve(connection, prepared)
         publication = _publish(connection, draft, prepared, reviewer, now, before)
-    if prepared.file is not None:
-        write_file(prepared.file, prepared.file_text)
+    if prepared.file is not None and write_file(prepared.file, prepared.file_text) is not False:
         with database.write() as connection:
             write_file_written(connection, publication.publication_id)
     return publication
@@ -258,4 +260,5 @@ def publication_to_json(publication: Publication) -> dict[str, Any]:
         "rolled_back_at": format_instant(publication.rolled_back_at)
         if publication.rolled_back_at
         else None,
+        "delivery": publication.delivery,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from gaps.drafting.drafts import read_draft, update_draft
 from gaps.drafting.publications import (
     read_publication,
     read_unwritten,
+    write_delivery,
     write_file_written,
     write_rolled_back,
 )
@@ -30,10 +32,12 @@ from gaps.drafting.workflow import Decision, next_state
 from gaps.types import Draft, GapStatus, Publication
 from kb import articles, audit
 from kb.database import Database
-from kb.errors import ConflictError, NotFoundError, StaleError
+from kb.errors import ConflictError, KbError, NotFoundError, StaleError
 from kb.types import Document, Role
 
-DeleteFile = Callable[[Path], None]
+log = logging.getLogger("kb.publishing")
+DeleteFile = Callable[[Path], bool | None]
+Writers = tuple[WriteFile, DeleteFile]
 
 
 def rollback_publication(
@@ -151,11 +155,14 @@ def _converge_file(
     write_file: WriteFile,
     delete_file: DeleteFile,
 ) -> None:
+    done: bool | None = None
     if publication.path is not None:
         if prepared is not None and prepared.file is not None:
-            write_file(prepared.file, prepared.file_text)
+            done = write_file(prepared.file, prepared.file_text)
         elif prepared is None:
-            delete_file(Path(publication.path))
+            done = delete_file(Path(publication.path))
+    if done is False:
+        return
     with database.write() as connection:
         write_file_written(connection, publication.publication_id)
 
@@ -165,39 +172,68 @@ def finish_publications(
     *,
     prepare: PrepareArticle,
     now: datetime,
-    write_file: WriteFile = write_article_file,
-    delete_file: DeleteFile = delete_article_file,
+    writers_of: Callable[[Publication], Writers] = lambda _: (
+        write_article_file,
+        delete_article_file,
+    ),
 ) -> list[str]:
     """Make every file say what the database says; run it at start-up and before a sync.
 
     A file that somebody changed in the meantime is left alone: the next sync reads it as theirs.
+    A source that cannot be reached does not keep the others' files from being written.
 
     Returns:
         Ids of the publications that were finished.
+
+    Raises:
+        KbError: The first that a source answered with, when all others are done.
+        OSError: Likewise.
     """
     with database.read() as connection:
         pending = read_unwritten(connection)
     finished = []
+    failed: list[KbError | OSError] = []
     for publication in pending:
-        with database.read() as connection:
-            try:
-                document = articles.read_document(connection, publication.document_id)
-            except NotFoundError:
-                document = None
-            text = (
-                articles.read_version(connection, document.document_id, document.version).markdown
-                if document is not None
-                else ""
-            )
-        prepared: PreparedArticle | None = None
-        if document is not None:
-            prepared = prepare(_stored_change(document, text))
-            if _is_foreign(database, prepared, publication):
-                prepared = replace(prepared, file=None)
-                _note_kept(database, publication, now)
-        _converge_file(database, publication, prepared, write_file, delete_file)
-        finished.append(publication.publication_id)
+        try:
+            if _finish(database, publication, prepare, writers_of(publication), now):
+                finished.append(publication.publication_id)
+        except (KbError, OSError) as error:
+            failed.append(error)
+    if failed:
+        log.warning("%d publication(s) could not be finished", len(failed))
+        raise failed[0]
     return finished
+
+
+def _finish(
+    database: Database,
+    publication: Publication,
+    prepare: PrepareArticle,
+    writers: Writers,
+    now: datetime,
+) -> bool:
+    """Whether the publication's file says now what the database says."""
+    with database.read() as connection:
+        try:
+            document = articles.read_document(connection, publication.document_id)
+        except NotFoundError:
+            document = None
+        text = (
+            articles.read_version(connection, document.document_id, document.version).markdown
+            if document is not None
+            else ""
+        )
+    prepared: PreparedArticle | None = None
+    if document is not None:
+        prepared = prepare(_stored_change(document, text))
+        if _is_foreign(database, prepared, publication):
+            prepared = replace(prepared, file=None)
+            _note_kept(database, publication, now)
+    _converge_file(database, publication, prepared, *writers)
+    with database.read() as connection:
+        return publication.publication_id not in {
+            waiting.publication_id for waiting in read_unwritten(connection)
+        }
 
 
 def _is_foreign(database: Database, prepared: PreparedArticle, publication: Publication) -> bool:
@@ -213,6 +249,11 @@ def _is_foreign(database: Database, prepared: PreparedArticle, publication: Publ
 
 def _note_kept(database: Database, publication: Publication, now: datetime) -> None:
     with database.write() as connection:
+        write_delivery(
+            connection,
+            publication.publication_id,
+            {"state": "held", "why": "the source has a newer text, which stands"},
+        )
         audit.write_entry(
             connection, at=now, actor="kbops", action="publication.file_kept",
             subject=publication.publication_id, details={"path": publication.path},

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, insert, select, update
 
 from gaps.drafting.workflow import Decision
+from gaps.effect.answering import WORSE
 from gaps.operating.autonomy import ACTOR, ChangeKind, Event, EventKind, Rule
-from gaps.operating.effect import WORSE
 from gaps.tables import autonomy_rules, drafts, effects, publications, reviews
 from kb.errors import ConflictError
 from kb.tables import audit, documents, versions

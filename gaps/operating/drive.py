@@ -21,7 +21,7 @@ from gaps.drafting.writer import UNDER_REVIEW, DraftingSettings, Gate, create_dr
 from gaps.freshness.check import check_freshness
 from gaps.freshness.outside import NOTHING_TOLD, Outside
 from gaps.operating.conflict_check import check_conflicts
-from gaps.operating.effect import measure_effect, read_effects
+from gaps.operating.effect import measure_effects, read_effects
 from gaps.tables import drives, reviews
 from gaps.types import DraftState, Gap, GapStatus, TicketStatus
 from kb import audit
@@ -238,11 +238,11 @@ def measure_due(tools: DriveTools, *, now: datetime) -> list[dict[str, Any]]:
         due = read_publications(connection, until=now - MIN_EFFECT_AGE, live_only=True)
         last = {p.publication_id: read_effects(connection, p.publication_id)[:1] for p in due}
     found = []
-    for publication in due:
+    measured = measure_effects(
+        tools.database, tools.retriever, [p.publication_id for p in due], now=now
+    )
+    for publication, effect in zip(due, measured, strict=True):
         before = last[publication.publication_id]
-        effect = measure_effect(
-            tools.database, tools.retriever, publication.publication_id, now=now
-        )
         found.append(
             {
                 "publication_id": publication.publication_id,
@@ -250,6 +250,8 @@ def measure_due(tools: DriveTools, *, now: datetime) -> list[dict[str, Any]]:
                 "version": publication.version,
                 "verdict": effect.verdict,
                 "why": effect.report.get("why"),
+                "answering": effect.report["answering"]["verdict"],
+                "demand": effect.report["weekly_tickets"]["verdict"],
                 "previous_verdict": before[0].verdict if before else None,
             }
         )

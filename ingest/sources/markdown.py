@@ -13,8 +13,8 @@ from pathlib import Path
 from ingest.article import parse_article
 from ingest.parsing.front_matter import MAX_FILE_BYTES
 from ingest.parsing.metadata import Defaults
-from ingest.sources.port import SourceFacts, SourceListing
-from kb.errors import InvalidInputError, UnavailableError
+from ingest.sources.port import SourceFacts, SourceListing, check_path
+from kb.errors import ConflictError, InvalidInputError, UnavailableError
 from kb.types import Audience, ParsedDocument
 
 KIND = "markdown"
@@ -73,6 +73,36 @@ class MarkdownFolder:
             raw, path, source=self.name, document_id=derive_id(path), defaults=defaults
         )
 
+    def locate(self, path: str) -> Path:
+        """The file of a path.
+
+        Raises:
+            InvalidInputError: It leaves the folder, by its name or through a link.
+        """
+        file = self.location / check_path(path)
+        if not file.resolve().is_relative_to(self.location.resolve()):
+            raise _refusal("a path that leads out of the folder", path)
+        return file
+
+    def read_present(self, path: str, *, fresh: bool = True) -> bytes | None:
+        """The file as it lies in the folder; None where there is none.
+
+        Args:
+            path: Relative to the folder.
+            fresh: Means nothing here: a folder is always asked itself.
+
+        Raises:
+            InvalidInputError: The path leaves the folder.
+            ConflictError: There is something that cannot be read.
+        """
+        file = self.locate(path)
+        try:
+            return file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConflictError(f"{file} cannot be read: {error}") from error
+
     def _parse_files(
         self, found: _Walk
     ) -> tuple[list[ParsedDocument], list[tuple[str, InvalidInputError]]]:
@@ -81,7 +111,7 @@ class MarkdownFolder:
         for path, file in sorted(found.files):
             try:
                 parsed = self.parse(_read_file(file, path), path)
-                _check_unique(parsed, documents)
+                check_unique(parsed, documents)
                 documents[parsed.document_id] = parsed
             except InvalidInputError as error:
                 refused.append((path, error))
@@ -97,7 +127,8 @@ def derive_id(path: str) -> str:
     return slug if re.search(r"[A-Za-z0-9][^/]*$", slug) else path.removesuffix(SUFFIX)
 
 
-def _check_unique(parsed: ParsedDocument, documents: dict[str, ParsedDocument]) -> None:
+def check_unique(parsed: ParsedDocument, documents: dict[str, ParsedDocument]) -> None:
+    """Raises InvalidInputError where another file has the document's id already."""
     first = documents.get(parsed.document_id)
     if first is not None:
         raise InvalidInputError(

@@ -114,6 +114,11 @@ class Retriever:
         )
         return [found[vectors.hash_text(text)] for text in texts]
 
+    @property
+    def recipe(self) -> str:
+        """Name of what `encode` encodes with."""
+        return self._encoder.recipe
+
     def beside(self, copy: Database) -> Retriever:
         """The same retriever over a copy of the database, to ask what a change would do."""
         index = self._index.beside(copy)

@@ -8,8 +8,10 @@ from gaps.drafting.publish import publish_draft
 from gaps.drafting.review import review_draft
 from gaps.drafting.workflow import Decision
 from gaps.drafting.writer import create_draft
-from gaps.operating.asking import Asked, ask_tickets, choose_controls, summarise
-from gaps.operating.effect import baseline_for, judge_effect, measure_effect, read_effects
+from gaps.effect.answering import judge_answering
+from gaps.effect.asked import Asked, summarise
+from gaps.operating.asking import ask_tickets, choose_controls
+from gaps.operating.effect import baseline_for, measure_effect, read_effects
 from gaps.types import Publication
 from kb.types import Role
 from tests.gaps.drafting.factories import NOW, Desk, make_ticket, make_tickets
@@ -86,17 +88,17 @@ def make_report(**said: Any) -> dict[str, Any]:
 def test_the_verdict_follows_from_the_report(
     said: dict[str, Any], changed: bool, verdict: str
 ) -> None:
-    assert judge_effect(make_report(**said), changed=changed)[0] == verdict
+    assert judge_answering(make_report(**said), changed=changed)[0] == verdict
 
 
 def test_few_tickets_are_not_yet_measurable_and_no_gain_shows_no_effect() -> None:
     few = make_report()
     few["gap"] = few["gap"] | {"before": {"tickets": 4}}
-    assert judge_effect(few, changed=False)[0] == "not_yet_measurable"
+    assert judge_answering(few, changed=False)[0] == "not_yet_measurable"
     none = make_report()
     none["gap"] = none["gap"] | {"p_value": 1.0, "gained": 0}
     none["held_back"] = none["held_back"] | {"after": {"first_three_share": 0.1}}
-    assert judge_effect(none, changed=False)[0] == "no_effect_shown"
+    assert judge_answering(none, changed=False)[0] == "no_effect_shown"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_a_changed_article_is_judged_by_how_often_its_advice_fails(
         "p_value": p_value,
         "p_value_worse": p_worse,
     }
-    assert judge_effect(make_report(failures=failures), changed=True)[0] == verdict
+    assert judge_answering(make_report(failures=failures), changed=True)[0] == verdict
 
 
 def test_tickets_are_asked_as_their_requesters(desk: Desk) -> None:
