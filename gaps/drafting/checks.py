@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gaps.drafting.hostile import find_hostile
 from gaps.drafting.writing.evidence import common_words, usable_texts
 from gaps.drafting.writing.symptoms import MAX_TITLE_CHARACTERS
 from gaps.types import Check, Statement, Ticket
+from kb.hostile_text import find_hostile
 from kb.ports import Encoder
 from kb.quantities import plain_text
 from kb.redaction import mask_personal_data

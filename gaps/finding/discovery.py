@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from gaps.discovery.duplicates import find_near_leaders
-from gaps.drafting.hostile import is_hostile
 from gaps.finding.window import Window
 from gaps.grouping import joining, naming
 from gaps.grouping.clustering import (
@@ -27,6 +26,7 @@ from gaps.ranking.voices import requester_of
 from gaps.reading.cleaning import is_automatic
 from gaps.reading.language import main_language
 from gaps.types import Coverage, Ticket, Topic
+from kb.hostile_text import is_hostile
 from kb.ports import Vectors
 
 NEAR_QUANTILE = 0.25

@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gaps.drafting.hostile import is_hostile
 from gaps.drafting.writing.wording import as_instruction, says_i, split_inline_numbers, states_fact
 from gaps.types import Ticket, TicketStatus
+from kb.hostile_text import is_hostile
 from kb.quantities import plain_text
 from kb.statements import split_sentences
 from kb.types import Audience, StoredChunk

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gaps.drafting.hostile import is_hostile
 from gaps.drafting.writing.evidence import EvidencePack, common_words
 from gaps.types import Gap
+from kb.hostile_text import is_hostile
 from kb.ports import Encoder, Vectors
 from kb.redaction import mask_personal_data
 from kb.types import Audience

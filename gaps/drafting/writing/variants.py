@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gaps.drafting.hostile import is_hostile
 from gaps.drafting.writing.merging import Point
 from gaps.types import Ticket
+from kb.hostile_text import is_hostile
 from kb.quantities import plain_text
 
 SHARED_TICKETS = 0.5
