@@ -158,6 +158,7 @@ class GapDesk:
             publish_to=application.publish_source.name,
             authorities=application.settings.hierarchy.authorities,
             drafts_per_drive=application.settings.drive.drafts_per_drive,
+            language_model=application.language_model,
         )
 
     def check_draft(self, draft: Draft) -> tuple[Check, ...]:

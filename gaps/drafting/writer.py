@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gaps import repository
-from gaps.drafting.checks import LOOK, CheckedDraft, run_checks
+from gaps.drafting.checks import GREEN, LOOK, CheckedDraft, run_checks
 from gaps.drafting.drafts import compute_draft_hash, make_id, read_drafts, write_draft
 from gaps.drafting.target import (
     choose_target,
@@ -18,8 +18,10 @@ from gaps.drafting.target import (
     find_stronger,
     unique_document_id,
 )
+from gaps.drafting.writing.evidence import collect_evidence
 from gaps.drafting.writing.extractive import WrittenArticle, write_article
 from gaps.drafting.writing.keeping_encoder import KeepingEncoder
+from gaps.drafting.writing.model_writing import ModelError, Worded, word_article
 from gaps.drafting.writing.questions import ask_about_change
 from gaps.drafting.writing.smallest_edit import write_smallest_edit
 from gaps.types import (
@@ -34,14 +36,16 @@ from gaps.types import (
 )
 from kb import articles, audit
 from kb.database import Database
-from kb.errors import ConflictError, KbError
+from kb.errors import ConflictError, KbError, UnavailableError
 from kb.hierarchy import invalid_reason
-from kb.ports import Encoder
+from kb.ports import Completion, Encoder, LanguageModel
 from kb.retrieval.retriever import Retriever
 from kb.types import Audience, Document, StoredChunk, Version
 
 HELD_BACK_SHARE = 3
 """One ticket in three is kept from the writer, to measure the effect on what it never saw."""
+WRITER = "writer"
+"""Name of the check that tells how a configured model did."""
 UNDER_REVIEW = (DraftState.IN_REVIEW, DraftState.CHANGES_ASKED, DraftState.APPROVED)
 Gate = Callable[[Draft, Sequence[Ticket]], Check]
 """Asks real questions with and without the draft; handed in by api/wiring."""
@@ -56,6 +60,8 @@ class DraftingSettings:
     authorities: tuple[str, ...]
     """Strongest first."""
     drafts_per_drive: int = 5
+    language_model: LanguageModel | None = None
+    """Words new articles; what it cannot do well is extracted as without it."""
 
 
 def create_draft(
@@ -121,10 +127,10 @@ def compose_draft(
             if target is not None
             else []
         )
-    written = _write(gap, seen, related, target, stronger, keeping)
+    written, told = _write(gap, seen, related, target, stronger, keeping, settings.language_model)
     with database.read() as connection:
         draft = _to_draft(connection, gap, written, target, now, settings)
-    draft = replace(draft, held_back_ids=held_back)
+    draft = replace(draft, held_back_ids=held_back, checks=(told,) if told else ())
     if draft.refused is not None:
         return draft
     checks = check_draft(
@@ -179,12 +185,14 @@ def _write(
     target: tuple[Document, Version] | None,
     stronger: Sequence[StoredChunk],
     encoder: Encoder,
-) -> WrittenArticle | Refusal:
+    model: LanguageModel | None,
+) -> tuple[WrittenArticle | Refusal, Check | None]:
+    """What was written, and how a model did where one is configured."""
     if target is not None:
         document, version = target
         # The article's readers may be less trusted than the gap's requesters.
         lower = min(gap.audience, document.metadata.audience, key=lambda a: a.rank)
-        return write_smallest_edit(
+        edited = write_smallest_edit(
             replace(gap, audience=lower),
             document.document_id,
             version.title,
@@ -193,9 +201,39 @@ def _write(
             stronger,
             encoder,
         )
+        return edited, None
     if gap.kind is GapKind.DUPLICATE:
-        return ask_about_change(gap, "which of the duplicates stays is the owner's choice", None)
-    return write_article(gap, seen, related, encoder)
+        why = "which of the duplicates stays is the owner's choice"
+        return ask_about_change(gap, why, None), None
+    extract = write_article(gap, seen, related, encoder)
+    if model is None or isinstance(extract, Refusal):
+        # Evidence too thin to extract from is too thin to word anew.
+        return extract, None
+    pack = collect_evidence(seen, related, audience=gap.audience)
+    try:
+        worded = word_article(gap, pack, related, model, encoder)
+    except UnavailableError as error:
+        spent = error.completion if isinstance(error, ModelError) else None
+        took = f" ({tell_cost(spent)})" if spent is not None else ""
+        return extract, Check(WRITER, LOOK, f"extracted, because {error.message}{took}")
+    return worded.article, tell_writer(model.name, worded)
+
+
+def tell_writer(name: str, worded: Worded) -> Check:
+    """Which model wrote, for how much, and what was left out of it."""
+    left = len(worded.dropped)
+    return Check(
+        WRITER,
+        LOOK if left else GREEN,
+        f"worded by {name} ({tell_cost(worded.completion)}); {left} of its statements left out",
+        dropped=worded.dropped,
+    )
+
+
+def tell_cost(spent: Completion) -> str:
+    """Tokens, and the cost where prices are configured."""
+    cost = "" if spent.cost is None else f", cost {spent.cost:.4f}"
+    return f"{spent.tokens_in} tokens in, {spent.tokens_out} out{cost}"
 
 
 def _to_draft(
@@ -277,7 +315,8 @@ def check_draft(
                 and c.document.metadata.customer is None
             ]
         )  # fmt: skip
-    return run_checks(
+    told = tuple(check for check in draft.checks if check.name == WRITER)
+    return told + run_checks(
         checked, tickets=tickets, chunks=chunks, stronger=stronger, articles=openings,
         encoder=encoder, regression=run_gate(gate, draft, tickets) if gate is not None else None,
     )  # fmt: skip
