@@ -10,8 +10,14 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gaps import repository
-from gaps.drafting.checks import GREEN, LOOK, CheckedDraft, run_checks
+from gaps.drafting.checks import (
+    DUPLICATE_SIMILARITY,
+    CheckedDraft,
+    find_nearest_article,
+    run_checks,
+)
 from gaps.drafting.drafts import compute_draft_hash, make_id, read_drafts, write_draft
+from gaps.drafting.style import GREEN, LOOK
 from gaps.drafting.target import (
     choose_target,
     find_related,
@@ -128,6 +134,11 @@ def compose_draft(
             else []
         )
     written, told = _write(gap, seen, related, target, stronger, keeping, settings.language_model)
+    if target is None and isinstance(written, WrittenArticle):
+        found = find_twin(database, gap, written, keeping)
+        edited = _edit_twin(gap, found, seen, keeping) if found is not None else None
+        if found is not None and edited is not None:
+            target, written, told = found, edited, None
     with database.read() as connection:
         draft = _to_draft(connection, gap, written, target, now, settings)
     draft = replace(draft, held_back_ids=held_back, checks=(told,) if told else ())
@@ -217,6 +228,41 @@ def _write(
         took = f" ({tell_cost(spent)})" if spent is not None else ""
         return extract, Check(WRITER, LOOK, f"extracted, because {error.message}{took}")
     return worded.article, tell_writer(model.name, worded)
+
+
+def find_twin(
+    database: Database, gap: Gap, written: WrittenArticle, encoder: Encoder
+) -> tuple[Document, Version] | None:
+    """The article of the same subject that the gap's audience can read already, if there is one."""
+    with database.read() as connection:
+        documents = {
+            d.document_id: d
+            for d in articles.read_documents(connection, gap.audience)
+            if d.metadata.audience is gap.audience and d.metadata.customer is None
+        }
+        versions = {
+            key: articles.read_version(connection, key, d.version) for key, d in documents.items()
+        }
+    if not versions:
+        return None
+    texts = {key: (v.title, v.markdown) for key, v in versions.items()}
+    key, value = find_nearest_article(written.title, written.markdown, texts, encoder)
+    return (documents[key], versions[key]) if value >= DUPLICATE_SIMILARITY else None
+
+
+def _edit_twin(
+    gap: Gap, twin: tuple[Document, Version], seen: Sequence[Ticket], encoder: Encoder
+) -> WrittenArticle | None:
+    """What the tickets change in the article there is, else their words for finding it."""
+    document, version = twin
+    for kind in (GapKind.WRONG, GapKind.UNFINDABLE):
+        edited = write_smallest_edit(
+            replace(gap, kind=kind), document.document_id, version.title, version.markdown,
+            seen, (), encoder,
+        )  # fmt: skip
+        if isinstance(edited, WrittenArticle):
+            return edited
+    return None
 
 
 def tell_writer(name: str, worded: Worded) -> Check:

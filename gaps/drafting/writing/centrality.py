@@ -28,7 +28,9 @@ def rank_sentences(vectors: Vectors) -> NDArray[np.float64]:
         return np.zeros(0)
     similar = np.asarray(vectors @ vectors.T, np.float64)
     similar[similar < LINKED] = 0.0
-    np.fill_diagonal(similar, 1.0)
+    np.fill_diagonal(similar, 0.0)
+    # Who is like nobody votes for all alike, or it would keep its vote to itself.
+    similar[similar.sum(axis=1) == 0.0] = 1.0
     votes = similar / similar.sum(axis=1, keepdims=True)
     rank = np.full(count, 1.0 / count)
     for _ in range(ITERATIONS):

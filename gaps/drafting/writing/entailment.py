@@ -23,6 +23,8 @@ falsehoods of tests/gaps/drafting/test_entailment.py all lie on the other side."
 CORROBORATED_SHARE = 0.6
 """Share of the shorter sentence's content words two people must have in common. Read on 120 pairs
 of Thunderbird replies (bench/README.md, "Drafts"): from here on nearly all are one step."""
+NAMED_SHARE = 0.4
+"""The same where both name the same address, code or button."""
 SHORT_WORDS, SHORT_SHARE = 4, 0.75
 """A short sentence changes with each of its words: "settings of the POP account"."""
 FEWEST_SHARED = 2
@@ -101,6 +103,7 @@ _NAMES = re.compile(
     r"[\w.+-]+@[\w-]+\.[\w.-]+\w|\bhttps?://[^\s)>\]]+[^\s)>\].,;:]|\b(?:[a-z0-9-]+\.)+[a-z]{2,}\b"
     r"(?:/[\w/.-]*\w)?|\b[A-Z]{1,6}-?\d{1,6}\b|%[A-Z]+%|\b\w+\.\w+\.\w[\w.-]*"
 )
+_LABELS = re.compile(r"[\"“«]([^\"”»]{3,40}?)[.,]?[\"”»]")
 _PROPER = re.compile(r"(?<![.!?:\"“'‘]\s)(?<!^)\b[A-ZÀ-Þ][\w'’-]+")
 
 
@@ -118,6 +121,8 @@ class Reading:
     numbers: frozenset[float]
     names: frozenset[str]
     """Addresses, codes and file names, lower case."""
+    labels: frozenset[str]
+    """What stands in quotation marks, lower case: buttons, messages, options."""
     bounds: tuple[bool, bool]
     """Whether a lower and an upper bound is stated."""
 
@@ -138,7 +143,12 @@ def read_sentence(text: str) -> Reading:
         skipped += [match.span("verb"), match.span("way")]
     for match in _WORD.finditer(text):
         word = match.group().lower().replace("’", "'")
-        if match.span() in skipped or word in _PLAIN or word.isdigit() or len(word) < 2:
+        if (
+            match.span() in skipped
+            or word in _PLAIN
+            or len(word) < 2
+            or BARE_NUMBER.fullmatch(word)
+        ):
             continue
         thing = _THING_OF.get(word)
         key = thing or stem(word.removesuffix("'s"))
@@ -153,6 +163,7 @@ def read_sentence(text: str) -> Reading:
         denied=frozenset(denied - said),
         numbers=frozenset(read_number(m) for m in BARE_NUMBER.findall(text)),
         names=frozenset(m.lower().rstrip("/.") for m in _NAMES.findall(text)),
+        labels=frozenset(m.lower() for m in _LABELS.findall(text)),
         bounds=(bool(_LEAST.search(text)), bool(_MOST.search(text))),
     )
 
@@ -249,6 +260,10 @@ def is_corroborated_by(
     shared = (claim.words & other.words) - plain
     if len(shared) < FEWEST_SHARED or not shared - _ANY_ACT or find_flipped(claim, other):
         return False
+    common = len(claim.words & other.words)
+    if claim.names & other.names or claim.labels & other.labels:
+        # The same address, code or button: what is done with it needs fewer words to be the same.
+        return common >= NAMED_SHARE * len(claim.words) and common >= within * len(other.words)
     if claim.head is not None and claim.head not in (
         other.actions if claim.head not in claim.denied else other.actions | claim.actions
     ):
@@ -257,6 +272,5 @@ def is_corroborated_by(
         return False
     if claim.names and other.names and not claim.names & other.names:
         return False
-    common = len(claim.words & other.words)
     share = CORROBORATED_SHARE if len(claim.words) > SHORT_WORDS else SHORT_SHARE
     return common >= share * len(claim.words) and common >= within * len(other.words)

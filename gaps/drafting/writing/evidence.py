@@ -289,9 +289,7 @@ def collect_wordings(tickets: Iterable[Ticket]) -> list[tuple[str, str]]:
     for ticket in tickets:
         if is_hostile(ticket.question):
             continue
-        # A subject names the trouble; of the body only what tells of one or of a wish does.
-        body = [s.text for s in split_sentences(ticket.body)[:4] if TROUBLE.search(s.text)]
-        said = [ticket.subject, *body]
+        said = [ticket.subject, *(s.text for s in split_sentences(ticket.body)[:4])]
         for text in said:
             text = re.sub(
                 r"^(?:(?:re|fwd?|aw|tr)\s*:\s*)+", "", plain_text(text), flags=re.IGNORECASE

@@ -13,7 +13,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gaps.drafting.writing.entailment import CORROBORATED_SHARE, find_flipped, read_sentence
+from gaps.drafting.writing.entailment import (
+    CORROBORATED_SHARE,
+    find_flipped,
+    is_corroborated_by,
+    read_sentence,
+)
 from gaps.drafting.writing.evidence import Evidence, EvidencePack, collect_evidence
 from gaps.drafting.writing.merging import (
     Point,
@@ -263,8 +268,9 @@ def _backing(text: str, point: Point) -> tuple[Evidence, ...]:
         m
         for m in point.members
         if m is point.best
+        or is_corroborated_by(piece, told := read_sentence(m.quote), plain=frozenset())
         or (
-            not find_flipped(piece, told := read_sentence(m.quote))
+            not find_flipped(piece, told)
             and len(piece.words & told.words) / len(piece.words) >= CORROBORATED_SHARE
         )
     )

@@ -7,7 +7,7 @@ by several people alike, checked like evidence, and state nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ MAX_TITLE_CHARACTERS = 90
 SAME_WORDING = 0.55
 """Cosine from which on two short wordings tell of the same trouble."""
 MAX_WORDINGS = 6
+SUBJECT_WORDS = 6
 TELLING, NAMED = 0.15, 0.15
 """What a title gains by saying what is wrong or wished for, and by being the gap's name."""
 _RANT = re.compile(
@@ -124,21 +125,24 @@ def shared_wordings(
         shared = common_words(pack.wordings)
         telling = {w for w, people in shared.items() if people >= 3 and len(w) > 3} - known
         safe = {t for t in safe if telling & set(re.findall(r"[^\W_]{2,}", t.lower()))}
-    wordings = [(who, text) for who, text in pack.wordings if text in safe]
-    if not wordings:
+    if not safe:
         return []
-    return _shared_wordings(wordings, encoder.encode([text for _, text in wordings]))
+    vectors = encoder.encode([text for _, text in pack.wordings])
+    return _shared_wordings(pack.wordings, safe, vectors)
 
 
-def _shared_wordings(wordings: Sequence[tuple[str, str]], vectors: Vectors) -> list[str]:
+def _shared_wordings(
+    wordings: Sequence[tuple[str, str]], safe: Collection[str], vectors: Vectors
+) -> list[str]:
+    """Of the safe ones those that most people's wordings, safe or not, are near to."""
     similar = np.asarray(vectors @ vectors.T)
     people = [
         {wordings[other][0] for other in np.nonzero(similar[row] >= SAME_WORDING)[0].tolist()}
         for row in range(len(wordings))
     ]
-    order = sorted(range(len(wordings)), key=lambda r: (-len(people[r]), len(wordings[r][1]), r))
+    rows = [row for row, (_, text) in enumerate(wordings) if text in safe]
     chosen: list[int] = []
-    for row in order:
+    for row in sorted(rows, key=lambda r: (-len(people[r]), len(wordings[r][1]), r)):
         if len(people[row]) < 2 or len(chosen) == MAX_WORDINGS:
             break
         if all(similar[row, other] < SAME_WORDING for other in chosen):
@@ -156,8 +160,10 @@ def _safe_wordings(pack: EvidencePack) -> list[str]:
         parts = [part for word in proper for part in re.findall(r"[^\W_]{2,}", word.lower())]
         if people > 1 and any(shared[part] < 2 for part in parts):
             continue
-        # What is told must be whole without the mail around it.
-        if _HANGING.search(text):
+        # What is told must be whole without the mail around it, and tell of a trouble or a wish;
+        # a few words are a subject line and need not.
+        tells = len(text.split()) <= SUBJECT_WORDS or TROUBLE.search(text)
+        if not tells or _HANGING.search(text):
             continue
         if is_hostile(text) or mask_personal_data(text)[0] != text:
             continue
