@@ -88,6 +88,13 @@ def _examine_encoder(application: Application) -> Finding:
 
 
 def _examine_language_model(application: Application) -> Finding:
-    if application.settings.language_model.base_url is None:
+    wanted = application.settings.language_model
+    if wanted.base_url is None:
         return _finding("language model", "green", "none: drafts are extractive")
-    return _finding("language model", "look", "configured, but this version drafts without one")
+    try:
+        model = application.language_model
+    except KbError as error:
+        return _finding("language model", "red", error.message)
+    keyed = "with a key" if application.environment.language_model_key else "without a key"
+    name = model.name if model is not None else wanted.model
+    return _finding("language model", "green", f"{name} at {wanted.base_url}, {keyed}; not asked")

@@ -159,6 +159,7 @@ class GapDesk:
             authorities=application.settings.hierarchy.authorities,
             drafts_per_drive=application.settings.drive.drafts_per_drive,
             announce=application.notices.announce_draft,
+            language_model=application.language_model,
         )
 
     def check_draft(self, draft: Draft) -> tuple[Check, ...]:

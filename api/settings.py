@@ -354,10 +354,25 @@ class SignInSettings(_Section):
 
 
 class LanguageModelSettings(_Section):
-    """An OpenAI-compatible endpoint; read and checked, not used by this version's writers."""
+    """An OpenAI-compatible endpoint that words new articles; without one they are extracted.
 
-    base_url: str | None = None
-    model: str | None = None
+    Its key is the environment variable KB_LANGUAGE_MODEL_KEY, never a line of this file.
+    """
+
+    base_url: str | None = Field(default=None, pattern=r"^https?://[^\s@?#]+$")
+    """For example "https://models.example.org/v1"."""
+    model: str | None = Field(default=None, min_length=1, max_length=200)
+    timeout_seconds: float = Field(default=60.0, gt=0.0, le=600.0)
+    """For the whole answer."""
+    input_price: float | None = Field(default=None, ge=0.0)
+    output_price: float | None = Field(default=None, ge=0.0)
+    """For a million tokens, in whatever currency the team reckons in."""
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> LanguageModelSettings:
+        if (self.base_url is None) != (self.model is None):
+            raise _Mistake(("language_model",), "base_url and model go together")
+        return self
 
 
 class StorageSettings(_Section):
@@ -455,6 +470,7 @@ class Environment(BaseSettings):
     smtp_password: SecretStr | None = None
     model_cache: Path | None = None
     """Where built models are kept; ~/.cache/kbops where left out."""
+    language_model_key: SecretStr | None = None
 
     def find_model_cache(self) -> Path | None:
         """None for a user without a home."""

@@ -23,8 +23,8 @@ from api.settings import (
 )
 from kb.clock import SystemClock
 from kb.database import Database
-from kb.errors import ConflictError, InvalidInputError, KbError, NotFoundError
-from kb.ports import Clock, Encoder
+from kb.errors import ConflictError, InvalidInputError, KbError, NotFoundError, UnavailableError
+from kb.ports import Clock, Encoder, LanguageModel
 from kb.types import Audience, Role
 
 if TYPE_CHECKING:
@@ -103,6 +103,33 @@ class Application:
         from api.meters import Meters
 
         return Meters()
+
+    @cached_property
+    def language_model(self) -> LanguageModel | None:
+        """What words new articles; None where none is configured.
+
+        Raises:
+            UnavailableError: It is configured and its extra is not installed.
+        """
+        wanted = self.settings.language_model
+        if wanted.base_url is None or wanted.model is None:
+            return None
+        try:
+            from gaps.drafting.writing.language_model import OpenAiLikeModel
+        except ImportError as error:
+            raise UnavailableError(
+                "a language model is configured: pip install 'kbops[language-model]'",
+                retryable=False,
+            ) from error
+        key = self.environment.language_model_key
+        return OpenAiLikeModel(
+            wanted.base_url,
+            wanted.model,
+            key=key.get_secret_value() if key is not None else None,
+            timeout_seconds=wanted.timeout_seconds,
+            input_price=wanted.input_price,
+            output_price=wanted.output_price,
+        )
 
     @cached_property
     def generations(self) -> GenerationStore:

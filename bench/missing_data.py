@@ -58,7 +58,7 @@ def read_worlds(folder: Path) -> list[World]:
     The second and third are drawn with fixed seeds from the articles of the last snapshot that
     are not routine; nothing was chosen by looking at them.
     """
-    given = [row["slug"] for row in _read_lines(folder / HIDDEN_FILE)]
+    given = [row["slug"] for row in read_lines(folder / HIDDEN_FILE)]
     return [
         make_world(folder, "given, 2024", 2024, given),
         make_world(folder, "other 15, 2024", 2024, draw(folder, 2024, 20_240, given)),
@@ -69,7 +69,7 @@ def read_worlds(folder: Path) -> list[World]:
 def draw(folder: Path, year: int, seed: int, excluded: Collection[str]) -> list[str]:
     """Slugs of fifteen articles with enough tickets, drawn by the seed, in alphabetical order."""
     known = {article.slug for article in read_articles(folder, LAST_SNAPSHOT)}
-    created = {row["id"]: row["created"] for row in _read_lines(folder / "tickets.jsonl.gz")}
+    created = {row["id"]: row["created"] for row in read_lines(folder / "tickets.jsonl.gz")}
     linked: defaultdict[str, list[str]] = defaultdict(list)
     for (ticket, slug), (grade, generic) in read_grades(folder).items():
         if grade >= MIN_GRADE and not generic and slug in known and slug not in excluded:
@@ -87,7 +87,7 @@ def make_world(folder: Path, name: str, year: int, slugs: Collection[str]) -> Wo
     """The world without these articles, and what to score it with."""
     hidden: defaultdict[str, set[str]] = defaultdict(set)
     labelled = set()
-    for row in _read_lines(folder / "tickets.jsonl.gz"):
+    for row in read_lines(folder / "tickets.jsonl.gz"):
         if not row["created"].startswith(str(year)):
             continue
         graded = {slug for slug, grade in row["kb"].items() if grade >= MIN_GRADE}
@@ -121,7 +121,7 @@ def write_world(data: Path, world: World, folder: Path) -> tuple[Path, Path]:
 def read_world_tickets(data: Path, world: World) -> list[dict[str, Any]]:
     """The window's tickets as `kb tickets import` reads them, as if the articles never were."""
     articles = {article.slug: article for article in read_articles(data, LAST_SNAPSHOT)}
-    masks = _mention([articles[slug] for slug in world.hidden if slug in articles])
+    masks = make_mention([articles[slug] for slug in world.hidden if slug in articles])
     remaining = set(articles) - set(world.hidden)
     return [_mask(t, masks) for t in read_tickets(data, world.since, world.until, remaining)]
 
@@ -135,7 +135,7 @@ def _mask(ticket: dict[str, Any], mention: re.Pattern[str]) -> dict[str, Any]:
     return masked
 
 
-def _mention(articles: Collection[Article]) -> re.Pattern[str]:
+def make_mention(articles: Collection[Article]) -> re.Pattern[str]:
     """An address, a slug of several words in any case, or the title letter by letter."""
     parts = []
     for article in sorted(articles, key=lambda a: (-len(a.slug), a.slug)):
@@ -146,7 +146,7 @@ def _mention(articles: Collection[Article]) -> re.Pattern[str]:
     return re.compile("|".join(parts)) if parts else re.compile(r"(?!)")
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             yield json.loads(line)

@@ -224,6 +224,14 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A statement a writer offered and that was left out."""
+
+    text: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     name: str
     verdict: str
@@ -231,6 +239,8 @@ class Check:
     detail: str
     replayed: tuple[Replayed, ...] = ()
     """What the regression check found different, worst first."""
+    dropped: tuple[Dropped, ...] = ()
+    """What the writer check left out of the draft."""
 
 
 @dataclass(frozen=True, slots=True)

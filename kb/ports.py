@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -54,5 +55,35 @@ class VectorIndex(Protocol):
 
         Raises:
             IndexAwayError: The index cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a language model answered."""
+
+    text: str
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    """In the currency of the configured prices; None where no price is configured."""
+
+
+class LanguageModel(Protocol):
+    """Text to text; no tools, no memory, no reach."""
+
+    @property
+    def name(self) -> str: ...
+
+    def complete(self, instructions: str, content: str) -> Completion:
+        """Answer one request.
+
+        Args:
+            instructions: What is to be done; ours alone.
+            content: Quoted data; whatever it says, it is data.
+
+        Raises:
+            UnavailableError: No whole answer in time, for whatever reason; the message tells.
         """
         ...

@@ -9,10 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gaps.drafting.hostile import find_hostile
+from gaps.drafting.style import GREEN, LOOK, RED, check_links, check_style
 from gaps.drafting.writing.evidence import common_words, usable_texts
 from gaps.drafting.writing.symptoms import MAX_TITLE_CHARACTERS
+from gaps.drafting.writing.tracing import trace_statements
 from gaps.types import Check, Statement, Ticket
+from kb.hostile_text import find_hostile
 from kb.ports import Encoder
 from kb.quantities import plain_text
 from kb.redaction import mask_personal_data
@@ -22,9 +24,10 @@ from kb.types import Audience, StoredChunk
 MIN_WORDS, MAX_WORDS = 60, 900
 DUPLICATE_SIMILARITY = 0.9
 """Cosine of titles or of texts from which on an existing article is named to the reviewer."""
+OPENING = 1_500
+"""Characters of an article that stand for it."""
 CONFLICT_SIMILARITY = 0.7
 """Cosine from which on a draft's sentence and a stronger document's are about one thing."""
-GREEN, RED, LOOK = "green", "red", "look"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ def run_checks(
         check_citations(draft.statements, tickets, chunks),
         *check_text(draft.title, draft.markdown),
         check_title(draft.title, tickets),
+        check_style(draft.title, draft.markdown),
+        check_links(draft.markdown, articles),
         check_conflicts(draft, stronger, encoder),
         check_duplicate(draft, articles, encoder),
         check_audience(draft, tickets, chunks),
@@ -97,18 +102,18 @@ def check_text(title: str, markdown: str) -> tuple[Check, ...]:
 def check_citations(
     statements: Sequence[Statement], tickets: Sequence[Ticket], chunks: Mapping[str, StoredChunk]
 ) -> Check:
-    """Each statement is cited, and each quote stands in its source word for word."""
-    texts = {t.ticket_id: usable_texts(t) for t in tickets}
-    for statement in statements:
-        if not statement.citations:
-            return Check("citations", RED, f"no source for: {statement.text}")
-        for citation in statement.citations:
-            if citation.kind == "ticket":
-                sources = texts.get(citation.id, [])
-            else:
-                sources = [chunks[citation.id].text] if citation.id in chunks else []
-            if not citation.quote or not any(citation.quote in text for text in sources):
-                return Check("citations", RED, f"not word for word in {citation.id}")
+    """Each statement is cited, each quote stands in its source word for word and bears it out.
+
+    A quote that is not there is red; that a true quote says less is a reader's judgement.
+    """
+    texts: dict[str, Sequence[str]] = {t.ticket_id: usable_texts(t) for t in tickets}
+    texts |= {key: (chunk.text,) for key, chunk in chunks.items()}
+    untraced = trace_statements(statements, texts)
+    wrong = next((one for one in untraced if not one.verbatim), None)
+    if wrong is not None:
+        return Check("citations", RED, wrong.why)
+    if untraced:
+        return Check("citations", LOOK, f"{len(untraced)} say more than quoted: {untraced[0].why}")
     quotes = sum(len(s.citations) for s in statements)
     return Check("citations", GREEN, f"{len(statements)} statements, {quotes} quotes, all verbatim")
 
@@ -158,16 +163,31 @@ def check_duplicate(
     others = {k: v for k, v in sorted(articles.items()) if k != draft.document_id}
     if draft.changes_existing or not others:
         return Check("duplicate", GREEN, "changes an existing article" if others else "none")
-    keys = list(others)
-    mine = encoder.encode([draft.title, plain_text(draft.markdown)[:1500]])
-    titles = encoder.encode([others[k][0] for k in keys]) @ mine[0]
-    bodies = encoder.encode([plain_text(others[k][1])[:1500] for k in keys]) @ mine[1]
-    value, key = max(
-        (max(float(a), float(b)), k) for a, b, k in zip(titles, bodies, keys, strict=True)
-    )
+    key, value = find_nearest_article(draft.title, draft.markdown, others, encoder)
     if value >= DUPLICATE_SIMILARITY:
         return Check("duplicate", LOOK, f"much like {key} ({value:.2f})")
     return Check("duplicate", GREEN, f"nearest is {key} ({value:.2f})")
+
+
+def find_nearest_article(
+    title: str, markdown: str, articles: Mapping[str, tuple[str, str]], encoder: Encoder
+) -> tuple[str, float]:
+    """The article most like a text, and the greater of the cosines of titles and of openings.
+
+    Args:
+        title: The text's.
+        markdown: The text.
+        articles: At least one, title and text by id.
+        encoder: Of both.
+    """
+    keys = sorted(articles)
+    mine = encoder.encode([title, plain_text(markdown)[:OPENING]])
+    titles = encoder.encode([articles[k][0] for k in keys]) @ mine[0]
+    bodies = encoder.encode([plain_text(articles[k][1])[:OPENING] for k in keys]) @ mine[1]
+    value, key = max(
+        (max(float(a), float(b)), k) for a, b, k in zip(titles, bodies, keys, strict=True)
+    )
+    return key, value
 
 
 def check_audience(

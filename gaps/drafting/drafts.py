@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from gaps.drafting.snapshot import read_evidence, write_evidence
 from gaps.tables import drafts, reviews
-from gaps.types import Check, Citation, Draft, DraftState, Refusal, Replayed, Statement
+from gaps.types import Check, Citation, Draft, DraftState, Dropped, Refusal, Replayed, Statement
 from kb.errors import NotFoundError, StaleError
 from kb.types import Audience
 
@@ -167,9 +167,13 @@ def read_reviews(connection: Connection, draft_id: str) -> list[Review]:
 
 
 def _check_to_json(check: Check, reader: Audience) -> dict[str, Any]:
-    said = {"name": check.name, "verdict": check.verdict, "detail": check.detail}
+    said: dict[str, Any] = {"name": check.name, "verdict": check.verdict, "detail": check.detail}
     rows = [asdict(row) for row in check.replayed if reader.may_read(row.audience)]
-    return said | {"replayed": rows} if rows else said
+    if rows:
+        said["replayed"] = rows
+    if check.dropped:
+        said["dropped"] = [asdict(row) for row in check.dropped]
+    return said
 
 
 def _to_check(said: dict[str, Any]) -> Check:
@@ -180,7 +184,8 @@ def _to_check(said: dict[str, Any]) -> Check:
         )
         for row in said.get("replayed", ())
     )
-    return Check(said["name"], said["verdict"], said["detail"], rows)
+    dropped = tuple(Dropped(**row) for row in said.get("dropped", ()))
+    return Check(said["name"], said["verdict"], said["detail"], rows, dropped)
 
 
 def draft_to_json(draft: Draft, reader: Audience = Audience.PUBLIC) -> dict[str, Any]:
@@ -200,6 +205,7 @@ def draft_to_json(draft: Draft, reader: Audience = Audience.PUBLIC) -> dict[str,
         "markdown": draft.markdown,
         "statements": [asdict(s) for s in draft.statements],
         "checks": [_check_to_json(c, reader) for c in draft.checks],
+        "dropped": [asdict(row) for check in draft.checks for row in check.dropped],
         "audience": draft.audience.value,
         "owner": draft.owner,
         "source": draft.source,

@@ -10,16 +10,24 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gaps import repository
-from gaps.drafting.checks import LOOK, CheckedDraft, run_checks
+from gaps.drafting.checks import (
+    DUPLICATE_SIMILARITY,
+    CheckedDraft,
+    find_nearest_article,
+    run_checks,
+)
 from gaps.drafting.drafts import compute_draft_hash, make_id, read_drafts, write_draft
+from gaps.drafting.style import GREEN, LOOK
 from gaps.drafting.target import (
     choose_target,
     find_related,
     find_stronger,
     unique_document_id,
 )
+from gaps.drafting.writing.evidence import collect_evidence
 from gaps.drafting.writing.extractive import WrittenArticle, write_article
 from gaps.drafting.writing.keeping_encoder import KeepingEncoder
+from gaps.drafting.writing.model_writing import ModelError, Worded, word_article
 from gaps.drafting.writing.questions import ask_about_change
 from gaps.drafting.writing.smallest_edit import write_smallest_edit
 from gaps.types import (
@@ -34,14 +42,16 @@ from gaps.types import (
 )
 from kb import articles, audit
 from kb.database import Database
-from kb.errors import ConflictError, KbError
+from kb.errors import ConflictError, KbError, UnavailableError
 from kb.hierarchy import invalid_reason
-from kb.ports import Encoder
+from kb.ports import Completion, Encoder, LanguageModel
 from kb.retrieval.retriever import Retriever
 from kb.types import Audience, Document, StoredChunk, Version
 
 HELD_BACK_SHARE = 3
 """One ticket in three is kept from the writer, to measure the effect on what it never saw."""
+WRITER = "writer"
+"""Name of the check that tells how a configured model did."""
 UNDER_REVIEW = (DraftState.IN_REVIEW, DraftState.CHANGES_ASKED, DraftState.APPROVED)
 Gate = Callable[[Draft, Sequence[Ticket]], Check]
 """Asks real questions with and without the draft; handed in by api/wiring."""
@@ -59,6 +69,8 @@ class DraftingSettings:
     drafts_per_drive: int = 5
     announce: Announce | None = None
     """Tells the owner of a new draft, in the transaction that stores it; handed in by api."""
+    language_model: LanguageModel | None = None
+    """Words new articles; what it cannot do well is extracted as without it."""
 
 
 def create_draft(
@@ -126,10 +138,15 @@ def compose_draft(
             if target is not None
             else []
         )
-    written = _write(gap, seen, related, target, stronger, keeping)
+    written, told = _write(gap, seen, related, target, stronger, keeping, settings.language_model)
+    if target is None and isinstance(written, WrittenArticle):
+        found = find_twin(database, gap, written, keeping)
+        edited = _edit_twin(gap, found, seen, keeping) if found is not None else None
+        if found is not None and edited is not None:
+            target, written, told = found, edited, None
     with database.read() as connection:
         draft = _to_draft(connection, gap, written, target, now, settings)
-    draft = replace(draft, held_back_ids=held_back)
+    draft = replace(draft, held_back_ids=held_back, checks=(told,) if told else ())
     if draft.refused is not None:
         return draft
     checks = check_draft(
@@ -184,12 +201,14 @@ def _write(
     target: tuple[Document, Version] | None,
     stronger: Sequence[StoredChunk],
     encoder: Encoder,
-) -> WrittenArticle | Refusal:
+    model: LanguageModel | None,
+) -> tuple[WrittenArticle | Refusal, Check | None]:
+    """What was written, and how a model did where one is configured."""
     if target is not None:
         document, version = target
         # The article's readers may be less trusted than the gap's requesters.
         lower = min(gap.audience, document.metadata.audience, key=lambda a: a.rank)
-        return write_smallest_edit(
+        edited = write_smallest_edit(
             replace(gap, audience=lower),
             document.document_id,
             version.title,
@@ -198,9 +217,74 @@ def _write(
             stronger,
             encoder,
         )
+        return edited, None
     if gap.kind is GapKind.DUPLICATE:
-        return ask_about_change(gap, "which of the duplicates stays is the owner's choice", None)
-    return write_article(gap, seen, related, encoder)
+        why = "which of the duplicates stays is the owner's choice"
+        return ask_about_change(gap, why, None), None
+    extract = write_article(gap, seen, related, encoder)
+    if model is None or isinstance(extract, Refusal):
+        # Evidence too thin to extract from is too thin to word anew.
+        return extract, None
+    pack = collect_evidence(seen, related, audience=gap.audience)
+    try:
+        worded = word_article(gap, pack, related, model, encoder)
+    except UnavailableError as error:
+        spent = error.completion if isinstance(error, ModelError) else None
+        took = f" ({tell_cost(spent)})" if spent is not None else ""
+        return extract, Check(WRITER, LOOK, f"extracted, because {error.message}{took}")
+    return worded.article, tell_writer(model.name, worded)
+
+
+def find_twin(
+    database: Database, gap: Gap, written: WrittenArticle, encoder: Encoder
+) -> tuple[Document, Version] | None:
+    """The article of the same subject that the gap's audience can read already, if there is one."""
+    with database.read() as connection:
+        documents = {
+            d.document_id: d
+            for d in articles.read_documents(connection, gap.audience)
+            if d.metadata.audience is gap.audience and d.metadata.customer is None
+        }
+        versions = {
+            key: articles.read_version(connection, key, d.version) for key, d in documents.items()
+        }
+    if not versions:
+        return None
+    texts = {key: (v.title, v.markdown) for key, v in versions.items()}
+    key, value = find_nearest_article(written.title, written.markdown, texts, encoder)
+    return (documents[key], versions[key]) if value >= DUPLICATE_SIMILARITY else None
+
+
+def _edit_twin(
+    gap: Gap, twin: tuple[Document, Version], seen: Sequence[Ticket], encoder: Encoder
+) -> WrittenArticle | None:
+    """What the tickets change in the article there is, else their words for finding it."""
+    document, version = twin
+    for kind in (GapKind.WRONG, GapKind.UNFINDABLE):
+        edited = write_smallest_edit(
+            replace(gap, kind=kind), document.document_id, version.title, version.markdown,
+            seen, (), encoder,
+        )  # fmt: skip
+        if isinstance(edited, WrittenArticle):
+            return edited
+    return None
+
+
+def tell_writer(name: str, worded: Worded) -> Check:
+    """Which model wrote, for how much, and what was left out of it."""
+    left = len(worded.dropped)
+    return Check(
+        WRITER,
+        LOOK if left else GREEN,
+        f"worded by {name} ({tell_cost(worded.completion)}); {left} of its statements left out",
+        dropped=worded.dropped,
+    )
+
+
+def tell_cost(spent: Completion) -> str:
+    """Tokens, and the cost where prices are configured."""
+    cost = "" if spent.cost is None else f", cost {spent.cost:.4f}"
+    return f"{spent.tokens_in} tokens in, {spent.tokens_out} out{cost}"
 
 
 def _to_draft(
@@ -282,7 +366,8 @@ def check_draft(
                 and c.document.metadata.customer is None
             ]
         )  # fmt: skip
-    return run_checks(
+    told = tuple(check for check in draft.checks if check.name == WRITER)
+    return told + run_checks(
         checked, tickets=tickets, chunks=chunks, stronger=stronger, articles=openings,
         encoder=encoder, regression=run_gate(gate, draft, tickets) if gate is not None else None,
     )  # fmt: skip

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gaps.drafting.hostile import is_hostile
 from gaps.finding.window import Window
 from gaps.grouping import joining, naming
 from gaps.grouping.clustering import (
@@ -26,6 +25,7 @@ from gaps.ranking.voices import requester_of
 from gaps.reading.cleaning import is_automatic
 from gaps.reading.language import main_language
 from gaps.types import Coverage, Ticket, Topic
+from kb.hostile_text import is_hostile
 
 NEAR_QUANTILE = 0.25
 """A served ticket is near a topic when it is closer than the farthest quarter of the topic's."""

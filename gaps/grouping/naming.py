@@ -12,8 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
-from gaps.drafting.hostile import find_hostile
 from gaps.types import Ticket
+from kb.hostile_text import find_hostile
 from kb.lexical import extract_terms
 
 MOST_TERMS = 8

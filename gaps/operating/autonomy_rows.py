@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, insert, select, update
 
 from gaps.drafting.workflow import Decision
-from gaps.effect.answering import WORSE
+from gaps.effect.demand import WORSE
 from gaps.operating.autonomy import ACTOR, ChangeKind, Event, EventKind, Rule
 from gaps.tables import autonomy_rules, drafts, effects, publications, reviews
 from kb.errors import ConflictError

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gaps.drafting.hostile import is_hostile
 from gaps.drafting.writing.evidence import origin_of, usable_texts
 from gaps.drafting.writing.extractive import CORROBORATION
 from gaps.types import Ticket
+from kb.hostile_text import is_hostile
 from kb.statements import Sentence, content_words, split_sentences
 
 _GONE = re.compile(

@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gaps.drafting.hostile import is_hostile
 from gaps.drafting.writing.wording import as_instruction, says_i, split_inline_numbers, states_fact
 from gaps.types import Ticket, TicketStatus
+from kb.hostile_text import is_hostile
 from kb.quantities import plain_text
 from kb.statements import split_sentences
 from kb.types import Audience, StoredChunk
@@ -42,13 +42,44 @@ _CHATTER = re.compile(
     r"|cordialement|obrigad[oa]|merci|bedankt)\b",
     re.IGNORECASE,
 )
+_LINK = re.compile(r"\(?https?://\S+|\[removed\]")
+_FRAGMENT = re.compile(
+    r"^\W*(?:or|nor|and (?:that|which|not)|but|which|because|so that|e\.?g\.?|eg|re|ps|edit|btw"
+    r"|than|etc)\b",
+    re.IGNORECASE,
+)
+"""What hangs on a sentence before it, or answers a part of the requester's mail."""
+_ASKS = re.compile(
+    r"^\W*(?:what|which|where|when|why|who|how|is|are|do|does|did|have|has|can|could)\s"
+    r"(?:\w+\s)?(?:do|does|did|is|are|was|have|has|you|your|it|there|that|this)\b",
+    re.IGNORECASE,
+)
+_LEAD_IN = (
+    r"^\W*(?:(?:and|also|then|please|just|further|note:?|you (?:can|could|should|may|might)"
+    r"|want to|for [\w ]{0,30}(?:information|info|details|help|reference|instructions),?)\s+)*"
+)
+_LINKING = re.compile(
+    _LEAD_IN + r"(?:see|read|refer|look|check|visit|follow|move on|here|a starting point|details"
+    r"|more info\w*|(?:take|have) a look|consult|post|file|report|try)\b",
+    re.IGNORECASE,
+)
+_ELSEWHERE = re.compile(
+    _LEAD_IN + r"(?:see|read|refer|look|check out|follow|consult|visit|(?:take|have) a look|go)\b"
+    r"[^.]{0,60}\b(?:articles?|threads?|posts?|guides?|forums?|screenshots?|pictures?|images?"
+    r"|bug reports?|links?|(?:the )?(?:instructions|above|below))\b"
+    r"|^\W*for (?:more|further) (?:information|info|details)\b",
+    re.IGNORECASE,
+)
+TROUBLE = re.compile(
+    r"\b(?:not|no|never|nothing|cannot|cant|unable|fail\w*|errors?|problems?|los[et]\w*|missing"
+    r"|gone|disappear\w*|stop\w*|slow|crash\w*|wrong|keeps?|broken|stuck|empty|grey\w*|blocked|refus\w*"
+    r"|reject\w*|timeout|timed out|denied|invalid|blank|freez\w*|frozen|hang\w*|duplicat\w*"
+    r"|corrupt\w*|how (?:do|can|to)|want|need|asks?|says?|shows?|without)\b|n['’]t\b",
+    re.IGNORECASE,
+)
 _MASKED = re.compile(r"\[[A-Za-z][\w -]{1,30}\]|<[A-Z][A-Z_ ]{2,30}>|\*{3,}|█+|\bREDACTED\b")
 _PROPER = re.compile(r"(?<![.!?:\"“]\s)(?<!^)\b[A-ZÀ-Þ][\w'’-]+")
 _IDENTIFIER = re.compile(r"\b(?=[\w-]*\d)[\w-]{5,}\b|\b\d{4,}\b")
-ANCHOR = re.compile(
-    r"[\w.+-]+@[\w-]+\.[\w.-]+\w|\b(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[\w/-]*)?|\b[A-Z]{1,5}-?\d{2,5}\b"
-    r"|[\"“][^\"”]{3,40}[\"”]|[A-Z][\w&' -]{2,30}(?=\s*→)|(?<=→ )[A-Z][\w&' -]{2,30}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +97,8 @@ class Evidence:
     """Where in its source, 0 first to 1 last."""
     instruction: str | None
     """The sentence as an instruction, where it is one."""
+    place: int = 0
+    """Running number in its source, across a ticket's texts."""
 
     @property
     def states_fact(self) -> bool:
@@ -140,6 +173,8 @@ def collect_evidence(
 def _of_ticket(ticket: Ticket) -> tuple[list[Evidence], bool]:
     found: list[Evidence] = []
     hostile = False
+    seen: set[str] = set()
+    running = 0
     for text in usable_texts(ticket):
         # One hostile sentence spoils the whole text: the rest comes from the same hand.
         if is_hostile(text):
@@ -147,13 +182,16 @@ def _of_ticket(ticket: Ticket) -> tuple[list[Evidence], bool]:
             continue
         pieces = [p for s in split_sentences(text) for p in _pieces(s.text)]
         for place, piece in enumerate(pieces):
-            if not is_usable(piece):
+            running += 1
+            # A resolution often repeats a reply; said twice by one it is said once.
+            if piece in seen or not is_usable(piece):
                 continue
+            seen.add(piece)
             position = place / max(1, len(pieces) - 1)
             found.append(
                 Evidence(
                     piece, "ticket", ticket.ticket_id, origin_of(ticket), position,
-                    as_instruction(_GREETING_LEAD.sub("", piece)),
+                    as_instruction(_GREETING_LEAD.sub("", piece)), running,
                 )
             )  # fmt: skip
     return found, hostile
@@ -192,8 +230,19 @@ def is_usable(sentence: str) -> bool:
         and not _CHATTER.search(sentence)
         and not _MASKED.search(sentence)
         and not says_i(sentence)
-        and not sentence.rstrip().endswith("?")
+        and not sentence.rstrip().endswith(("?", ":"))
+        and not _FRAGMENT.match(sentence)
+        and not _ASKS.match(sentence)
+        and not _points_elsewhere(sentence)
     )
+
+
+def _points_elsewhere(sentence: str) -> bool:
+    """A link alone, or "see this article": it states nothing itself."""
+    said = _LINK.sub(" ", sentence)
+    if len(re.findall(r"[^\W\d_]{2,}", said)) < 3 and said != sentence:
+        return True
+    return bool(_ELSEWHERE.search(said) or (said != sentence and _LINKING.search(said)))
 
 
 def drop_private(sentences: Sequence[Evidence]) -> list[Evidence]:
@@ -252,11 +301,6 @@ def collect_wordings(tickets: Iterable[Ticket]) -> list[tuple[str, str]]:
             ):
                 found.append((origin_of(ticket), text.strip(" .!,;:")))
     return found
-
-
-def anchors(text: str) -> frozenset[str]:
-    """What a statement hangs on: addresses, codes, quoted labels, menu entries; lower case."""
-    return frozenset(m.strip('"“” ').lower() for m in ANCHOR.findall(text))
 
 
 def common_words(wordings: Sequence[tuple[str, str]]) -> Counter[str]:

@@ -9,10 +9,17 @@ after publication, on tickets that the writer never saw.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gaps.drafting.writing.evidence import EvidencePack, collect_evidence
+from gaps.drafting.writing.entailment import (
+    CORROBORATED_SHARE,
+    find_flipped,
+    is_corroborated_by,
+    read_sentence,
+)
+from gaps.drafting.writing.evidence import Evidence, EvidencePack, collect_evidence
 from gaps.drafting.writing.merging import (
     Point,
     choose_diverse,
@@ -21,12 +28,14 @@ from gaps.drafting.writing.merging import (
     merge_sentences,
 )
 from gaps.drafting.writing.questions import ask_owner
+from gaps.drafting.writing.spine import order_by_spine
 from gaps.drafting.writing.symptoms import choose_title, describe_symptoms
 from gaps.drafting.writing.variants import Variant, group_variants
 from gaps.drafting.writing.wording import finish_sentence, split_actions
-from gaps.types import Gap, GapKind, Refusal, Statement, Ticket
+from gaps.types import Citation, Gap, GapKind, Refusal, Statement, Ticket
 from kb.ports import Encoder, Vectors
 from kb.quantities import plain_text
+from kb.statements import split_sentences
 from kb.types import StoredChunk
 
 MIN_REQUESTERS = 3
@@ -36,6 +45,22 @@ CORROBORATION = 2
 TOLD_REQUESTERS = 3
 """People for whom agents must have done the same before it is told to others."""
 MAX_POINTS = 24
+MAX_CAUSES, MAX_FACTS = 2, 4
+DRASTIC = frozenset({"delete", "reset", "disable", "replace", "block"})
+"""Acts that can lose something: a passage about another case is no leave for them."""
+COMMON_SHARE = 0.15
+"""Share of the passages' sentences that hold a word from which on it belongs to the product."""
+FEWEST_SENTENCES = 40
+_GUESS = re.compile(
+    r"\b(?:maybe|perhaps|probably|possibly|presumably|sounds? like|looks? like|i (?:think|guess"
+    r"|suspect|believe|assume)|seems?|appears?|guess|not sure|might be|could be|yep|afaik|imho)\b",
+    re.IGNORECASE,
+)
+_CAUSE = re.compile(
+    r"\b(?:because|caused? (?:by|of)|the cause|due to|the reason|known (?:bug|issue|problem)"
+    r"|happens when|is a bug|corrupt(?:ed)?|result of|comes from)\b",
+    re.IGNORECASE,
+)
 _ACT = re.compile(
     r"\b(?:issued|verified|confirmed|sent|granted|given|gave|replaced|approved|registered|checked"
     r"|swapped|refunded|extended|released|unlocked|added|renewed|activated)\b",
@@ -84,12 +109,13 @@ def write_article(
         return ask_owner(gap, why, pack.sentences)
     sentences = list(pack.sentences)
     vectors = similarity.encode([plain_text(s.instruction or s.quote) for s in sentences])
-    points = [p for p in merge_sentences(sentences, vectors) if is_corroborated(p)]
+    merged = merge_sentences(sentences, vectors, common_background(passages))
+    points = [p for p in merged if is_corroborated(p)]
     steps = [p for p in points if p.best.instruction]
     if not any(p.requesters for p in steps):
         return ask_owner(gap, "no step is confirmed by two independent people", pack.sentences)
     chosen = choose_diverse(steps, vectors, MAX_POINTS)
-    facts = [p for p in points if p.best.states_fact and p.best.kind == "ticket"]
+    facts = [p for p in points if _is_known(p)]
     told = [p for p in points if len(p.requesters) >= TOLD_REQUESTERS and _is_told(p)]
     return _compose(gap, pack, chosen, [*facts, *told], vectors, similarity)
 
@@ -100,10 +126,33 @@ def _is_told(point: Point) -> bool:
     return told and bool(_ACT.search(best.quote))
 
 
+def _is_known(point: Point) -> bool:
+    """A fact that two people's agents state and none of them guesses."""
+    best = point.best
+    sure = not any(_GUESS.search(m.quote) for m in point.members if m.kind == "ticket")
+    whole = re.search(r"[.!][\"”')]?\s*$", best.quote) and "://" not in best.quote
+    return bool(best.states_fact and whole and sure) and len(point.requesters) >= CORROBORATION
+
+
+def common_background(passages: Sequence[StoredChunk]) -> frozenset[str]:
+    """Words so common in the related passages that sharing them shows nothing."""
+    read = [
+        read_sentence(sentence.text).words
+        for chunk in passages
+        for sentence in split_sentences(chunk.text)
+    ]
+    if len(read) < FEWEST_SENTENCES:
+        return frozenset()
+    holders = Counter(word for words in read for word in words)
+    return frozenset(w for w, count in holders.items() if count / len(read) >= COMMON_SHARE)
+
+
 def is_corroborated(point: Point) -> bool:
     """Two independent requesters, or one and a passage; a passage alone is already published."""
     if not point.requesters:
         return False
+    if read_sentence(point.best.instruction or point.best.quote).actions & DRASTIC:
+        return len(point.requesters) >= CORROBORATION
     return len(point.requesters) >= CORROBORATION or bool(point.documents)
 
 
@@ -125,17 +174,14 @@ def _compose(
     ]
     lines = ["## Symptom", "", *describe_symptoms(gap, pack, similarity), ""]
     statements: list[Statement] = []
-    if facts:
-        lines += ["## Good to know", ""]
-        for point in sorted(facts, key=lambda p: (-len(p.requesters), p.place))[:4]:
-            text = say_fact(point)
-            lines.append(f"- {text}")
-            statements.append(Statement(text, cite_members(point.members, point.best)))
-        lines.append("")
+    causes = [p for p in facts if not _is_told(p) and _CAUSE.search(p.best.quote)]
+    known = [p for p in facts if p not in causes]
+    lines += _write_facts("## Cause", causes[:MAX_CAUSES], statements)
+    lines += _write_facts("## Good to know", known[:MAX_FACTS], statements)
     lines += ["## What to do", ""]
     variants = _join_unconditional(variants)
     for variant in variants:
-        lines += _write_variant(variant, statements, alone=len(variants) == 1)
+        lines += _write_variant(variant, statements, pack.sentences, alone=len(variants) == 1)
     if escalations:
         lines += ["## When to escalate", ""]
         for point in escalations:
@@ -144,6 +190,17 @@ def _compose(
             statements.append(Statement(text, cite_members(point.members, point.best)))
         lines.append("")
     return WrittenArticle(title, "\n".join(lines).strip() + "\n", tuple(statements))
+
+
+def _write_facts(heading: str, points: Sequence[Point], statements: list[Statement]) -> list[str]:
+    if not points:
+        return []
+    lines = [heading, ""]
+    for point in points:
+        text = say_fact(point)
+        lines.append(f"- {text}")
+        statements.append(Statement(text, cite_members(point.members, point.best)))
+    return [*lines, ""]
 
 
 def _join_unconditional(variants: Sequence[Variant]) -> list[Variant]:
@@ -160,18 +217,60 @@ def say_fact(point: Point) -> str:
     return f"Solved before: “{text}”" if _is_told(point) else text
 
 
-def _write_variant(variant: Variant, statements: list[Statement], *, alone: bool) -> list[str]:
+def _write_variant(
+    variant: Variant, statements: list[Statement], told: Sequence[Evidence], *, alone: bool
+) -> list[str]:
     lines = [] if alone or variant.condition is None else [f"### {variant.condition}", ""]
+    procedure = order_by_spine(variant.points, told)
     said: set[str] = set()
     number = 0
-    for point in variant.points:
-        citations = cite_members(point.members, point.best)
-        for text in split_actions(point.best.instruction or ""):
-            key = re.sub(r"\W+", " ", text.lower()).strip()
-            if key in said:
-                continue
-            said.add(key)
+    for point in procedure.steps:
+        for text, citations in _say_steps(point, said):
             number += 1
             lines.append(f"{number}. {text}")
             statements.append(Statement(text, citations))
+    others = [
+        (" ".join(text for text, _ in acts), acts)
+        for point in procedure.others
+        if (acts := list(_say_steps(point, said)))
+    ]
+    if others:
+        lines += ["", "What else has helped:" if number else "One of these has helped:", ""]
+    for text, acts in others:
+        lines.append(f"- {text}")
+        statements += [Statement(step, citations) for step, citations in acts]
     return [*lines, ""]
+
+
+def _say_steps(point: Point, said: set[str]) -> Iterator[tuple[str, tuple[Citation, ...]]]:
+    """A point's acts, each once and each with those who tell it; what one person adds is left out.
+
+    "Open A, choose B and sing" is corroborated by whoever opens A and chooses B; nobody else sings.
+    """
+    pieces = split_actions(point.best.instruction or "")
+    for text in pieces:
+        key = re.sub(r"\W+", " ", text.lower()).strip()
+        backing = _backing(text, point) if len(pieces) > 1 else point.members
+        people = {m.origin for m in backing}
+        connects = len(point.members) == 1
+        if key in said or (len(people) < CORROBORATION and not connects):
+            continue
+        said.add(key)
+        yield text, cite_members(backing, point.best)
+
+
+def _backing(text: str, point: Point) -> tuple[Evidence, ...]:
+    """The members that tell this one act; a word or two are told by all of them."""
+    piece = read_sentence(text)
+    if len(piece.words) < 2:
+        return point.members
+    return tuple(
+        m
+        for m in point.members
+        if m is point.best
+        or is_corroborated_by(piece, told := read_sentence(m.quote), plain=frozenset())
+        or (
+            not find_flipped(piece, told)
+            and len(piece.words & told.words) / len(piece.words) >= CORROBORATED_SHARE
+        )
+    )

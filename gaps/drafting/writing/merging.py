@@ -1,27 +1,29 @@
-"""Near-identical sentences of several people as one point; pure, given vectors."""
+"""What several people say as one point, backed by what each of them wrote; pure, given vectors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.cluster import AgglomerativeClustering
 
-from gaps.drafting.writing.evidence import Evidence, anchors
+from gaps.drafting.writing.centrality import rank_sentences
+from gaps.drafting.writing.entailment import find_unsupported, is_corroborated_by, read_sentence
+from gaps.drafting.writing.evidence import Evidence
 from gaps.types import Citation
 from kb.ports import Vectors
 from kb.statements import find_disagreement
 
-MERGE_SIMILARITY = 0.60
-"""Average cosine at which sentences say one thing. On the resolutions of content/tickets pairs
-that say the same lie at 0.66 to 0.89 and others of the same topic at 0.05 to 0.55 (MiniLM)."""
-ANCHOR_BONUS = 0.15
-"""Added where two sentences name the same address, code or menu entry."""
-DISAGREE_PENALTY = 0.5
-ALTERNATIVE = 0.5
+NEAR = 0.35
+"""Cosine below which two sentences are not compared by their words (MiniLM)."""
+FEWEST_WORDS_BACKED = 3
+"""A passage near the topic holds any two words: "enter the name"."""
+ABOUT_IT = 0.3
+"""Share of a passage's sentence, or of another's fact, that has to be what is claimed."""
+REPEATED = 0.85
+"""Cosine from which on two sentences of the same act are one said twice."""
+ALTERNATIVE = 0.7
 """Cosine from which on two steps of one procedure are other words for one another."""
 MMR_LAMBDA = 0.7
 """Weight of relevance against novelty (Carbonell and Goldstein, SIGIR 1998)."""
@@ -46,7 +48,7 @@ class Point:
     best: Evidence
     """The member that says it best, whose words are used."""
     relevance: float
-    """Mean cosine of the members to the requesters' wordings and to all evidence, 0 to 1."""
+    """How central its words are among all of them (LexRank), 0 to 1."""
     position: float
     """Where it stands in its sources on average, cues added."""
     place: int
@@ -68,71 +70,91 @@ class Point:
         return frozenset(m.origin for m in self.members if m.kind == "chunk")
 
 
-def merge_sentences(sentences: Sequence[Evidence], vectors: Vectors) -> list[Point]:
-    """Group sentences by average-link clustering; every sentence is in exactly one point.
+def merge_sentences(
+    sentences: Sequence[Evidence], vectors: Vectors, background: Collection[str] = ()
+) -> list[Point]:
+    """What is said, each with everybody who says the same; the best supported first.
+
+    A point's words are one person's; its other members say the same in words of their own
+    (`is_corroborated_by`). A sentence lends its words to one point at most and may back several: a
+    paragraph holds more than one step. Passages back what people say and are no points.
 
     Args:
         sentences: In a fixed order; ties are decided by it.
         vectors: Unit rows, one a sentence.
+        background: Words of the whole subject, which show nothing where they are shared.
     """
     if not sentences:
         return []
-    similar = pair_similarity(sentences, vectors)
-    if len(sentences) == 1:
-        labels = [0]
-    else:
-        labels = AgglomerativeClustering(
-            n_clusters=None,
-            metric="precomputed",
-            linkage="average",
-            distance_threshold=1.0 - MERGE_SIMILARITY,
-        ).fit_predict(np.clip(1.0 - similar, 0.0, 2.0))
-    groups: dict[int, list[int]] = {}
-    for row, label in enumerate(labels):
-        groups.setdefault(int(label), []).append(row)
-    centre = np.asarray(vectors).mean(axis=0)
-    return [_point(rows, sentences, vectors, similar, centre) for rows in groups.values()]
-
-
-def pair_similarity(sentences: Sequence[Evidence], vectors: Vectors) -> NDArray[np.float64]:
-    """Cosine, raised where both hang on the same thing, lowered where their values differ."""
+    claims = [i for i, s in enumerate(sentences) if s.kind == "ticket"]
     similar = np.asarray(vectors @ vectors.T, np.float64)
-    names = [anchors(s.quote) for s in sentences]
-    for i in range(len(sentences)):
-        for j in range(i):
-            if similar[i, j] < 0.4:
-                continue
-            if names[i] & names[j]:
-                similar[i, j] += ANCHOR_BONUS
-            if find_disagreement(sentences[i].quote, sentences[j].quote):
-                similar[i, j] -= DISAGREE_PENALTY
-            similar[j, i] = similar[i, j]
-    np.fill_diagonal(similar, 1.0)
-    return np.clip(similar, -1.0, 1.0)
+    readings = [read_sentence(s.instruction or s.quote) for s in sentences]
+    plain = frozenset(background)
+    backing = {
+        i: [
+            j
+            for j in np.nonzero(similar[i] >= NEAR)[0].tolist()
+            if sentences[j].origin != sentences[i].origin
+            and _backs(sentences[j], sentences[i], plain)
+            and not find_disagreement(sentences[i].quote, sentences[j].quote)
+        ]
+        for i in claims
+    }
+    ranks = rank_sentences(vectors)
+    # On a scale of 0 to 1, so that a weight of one does not drown the number of people.
+    relevance = ranks / max(1e-9, float(ranks.max()))
+
+    def strength(row: int) -> tuple[bool, int, int, float, int]:
+        people = {sentences[j].origin for j in backing[row] if sentences[j].kind == "ticket"}
+        documents = {sentences[j].origin for j in backing[row]} - people
+        # What to do comes before what is so: a fact must not lend its words to a step.
+        told = sentences[row].instruction is None
+        return (
+            told,
+            -len(people),
+            -bool(documents),
+            -_quality(sentences[row], float(relevance[row])),
+            row,
+        )
+
+    points: list[Point] = []
+    taken: set[int] = set()
+    for row in sorted(claims, key=strength):
+        if row in taken:
+            continue
+        members = [sentences[row], *(sentences[j] for j in backing[row])]
+        taken.add(row)
+        # Who says the same the other way round, too, has nothing to add.
+        taken |= {j for j in backing[row] if row in backing.get(j, ())}
+        taken |= {
+            j
+            for j in claims
+            if similar[row, j] >= REPEATED and readings[j].actions == readings[row].actions
+        }
+        cue = next((shift for pattern, shift in CUES if pattern.match(sentences[row].quote)), 0.0)
+        position = float(np.mean([m.position for m in members if m.kind == "ticket"])) + cue
+        points.append(Point(tuple(members), sentences[row], float(relevance[row]), position, row))
+    return points
 
 
-def _point(
-    rows: list[int],
-    sentences: Sequence[Evidence],
-    vectors: Vectors,
-    similar: NDArray[np.float64],
-    centre: NDArray[np.float32],
-) -> Point:
-    members = [sentences[row] for row in rows]
+def _backs(member: Evidence, claim: Evidence, plain: frozenset[str]) -> bool:
+    """Whether a sentence of somebody else says what a claim says."""
+    said = read_sentence(claim.instruction or claim.quote)
+    told = read_sentence(member.quote)
+    if member.kind == "chunk":
+        return (
+            len(said.words) >= FEWEST_WORDS_BACKED
+            and is_corroborated_by(said, told, plain=plain, within=ABOUT_IT)
+            and find_unsupported(claim.instruction or claim.quote, [member.quote]) is None
+        )
+    within = 0.0 if claim.instruction else ABOUT_IT
+    return is_corroborated_by(said, told, plain=plain, within=within)
 
-    def quality(row: int) -> tuple[float, int]:
-        member = sentences[row]
-        words = len((member.instruction or member.quote).split())
-        central = float(similar[row, rows].mean())
-        bonus = _mood(member)
-        # Fewer words say a step more clearly; fewer than five leave the place out.
-        return central + bonus - 0.01 * max(0, words - 18) - 0.1 * (words < 5), -row
 
-    best = max(rows, key=quality)
-    cue = next((shift for pattern, shift in CUES if pattern.match(sentences[best].quote)), 0.0)
-    position = float(np.mean([m.position for m in members])) + cue
-    relevance = float(np.clip(np.mean(np.asarray(vectors)[rows] @ centre), 0.0, 1.0))
-    return Point(tuple(members), sentences[best], relevance, position, best)
+def _quality(member: Evidence, relevance: float) -> float:
+    """How well a sentence says it; fewer than five words leave the place out."""
+    words = len((member.instruction or member.quote).split())
+    return relevance + _mood(member) - 0.01 * max(0, words - 18) - 0.1 * (words < 5)
 
 
 _POINTS_BACK = re.compile(

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gaps.drafting.hostile import is_hostile
 from gaps.drafting.writing.merging import Point
 from gaps.types import Ticket
+from kb.hostile_text import is_hostile
 from kb.quantities import plain_text
 
 SHARED_TICKETS = 0.5
@@ -72,14 +72,7 @@ def group_variants(
         )
         for members, ids, label in groups
     ]
-    variants = [v for v in variants if not _is_weak(v)]
     return sorted(variants, key=lambda v: (v.condition is not None, -len(v.ticket_ids)))
-
-
-def _is_weak(variant: Variant) -> bool:
-    """A condition that is one common word of two people is chance more often than not."""
-    about_word = variant.condition is not None and variant.condition.startswith("If it is about")
-    return about_word and len(variant.ticket_ids) < 3
 
 
 def _overlap(ids: set[str], others: set[str]) -> bool:
@@ -113,10 +106,11 @@ def find_condition(ids: set[str], labels: Mapping[str, Mapping[str, float]]) -> 
 def label_tickets(
     tickets: Mapping[str, Ticket], common: set[str] | frozenset[str] = frozenset()
 ) -> dict[str, dict[str, float]]:
-    """What each question could be a case of: a code, a platform, what a message says, a word.
+    """What each question could be a case of: a code, a platform, or what a message says.
 
     A message counts for every ticket that holds its words, quoted or not. The number is how much
-    a label is preferred at equal lift: codes and platforms are sharper than single words.
+    a label is preferred at equal lift: codes and platforms are sharper than a message. One word
+    that divides them by chance is no condition: "if it is about “going”" helps nobody.
     """
     questions = {
         key: text
@@ -134,12 +128,10 @@ def label_tickets(
         words = set(re.findall(r"[^\W_]{2,}", text.lower()))
         codes = set(_CODE.findall(text)) | ({tickets[key].error_code or ""} - {""})
         platforms = {_PLATFORM_NAMES[p.lower()] for p in _PLATFORM.findall(text)}
-        labels = {
-            f"If it is about “{w}”": 0.0 for w in words if len(w) > 4 and w not in _PLAIN | common
-        }
+        labels: dict[str, float] = {}
         for message in messages:
             inside = re.findall(r"[^\W_]{2,}", message)
-            if inside and set(inside) <= words and not set(inside) <= _PLAIN | common:
+            if len(inside) > 1 and set(inside) <= words and not set(inside) <= _PLAIN | common:
                 labels[f"If it says “{message}”"] = 0.1 + 0.02 * len(inside)
         labels |= {f"If you see {code}": 0.25 for code in codes if not is_hostile(code)}
         labels |= {f"On {_article(name)}": 0.25 for name in platforms}

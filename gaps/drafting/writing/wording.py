@@ -52,7 +52,7 @@ _LATER_VERB = re.compile(
     rf"(?P<verb>{'|'.join(_PAST)})\b"
 )
 _LEAD = re.compile(
-    r"^(?:(?:please|so|but|and|also|well|ok(?:ay)?|right|in that case|as a (?:fix|workaround"
+    r"^(?:(?:please|note:?|so|but|and|also|well|ok(?:ay)?|right|in that case|as a (?:fix|workaround"
     r"|solution)|"
     r"the (?:fix|solution|answer)(?: is| was)?(?: to)?|(?:first(?:ly)?|second(?:ly)?|third(?:ly)?|"
     r"next|then|finally|afterwards|after that|now|lastly|step \d+))(?:\s+of all)?\s*[,:]?\s+)+",
@@ -101,7 +101,7 @@ _DANGLING = re.compile(r"\s+with (?:it|this|that)(?=\s+(?:at|in|on|under)\b|[.,;
 """What it points back to stands in a sentence that is not quoted."""
 _ONE_PERSON = re.compile(r"\b(?:he|she|his|her|him|hers|the (?:customer|user|colleague))\b", re.I)
 _FIRST_PERSON = re.compile(
-    r"\b(?:I|I'm|I've|I'll|I'd|me|my|mine|myself)\b(?!\.\w)|\b(?:I|we)['’](?:ve|ll|d|m|re)\b"
+    r"\b(?:I|I'm|I've|I'll|I'd|me|[Mm]y|mine|myself)\b(?!\.\w)|\b(?:I|we)['’](?:ve|ll|d|m|re)\b"
     r"|\b[Ww]e (?:have|had|did|will|are|were|called|checked|gave|issued|verified|went|sent"
     r"|reset|put"
     r"|made|took|found|removed|added|changed|renewed|swapped|agreed|refunded|talked|spoke)\b"
@@ -168,7 +168,8 @@ _PRESENT = re.compile(
 
 
 _PRONOUN_START = re.compile(
-    r"^(?:this|that|it|its|they|these|those|he|she|which|who|to|and|but|so|the \w+-\w+ message)\b",
+    r"^(?:(?:if|as|for|with|then),? (?:that|this|so|it|such)|in fact"
+    r"|this|that|it|its|they|these|those|he|she|which|who|to|and|but|so|the \w+-\w+ message)\b",
     re.IGNORECASE,
 )
 
@@ -180,6 +181,7 @@ def states_fact(text: str) -> bool:
         and not _NARRATIVE.search(text)
         and not _SUBJECT.match(text)
         and not _PRONOUN_START.match(text)
+        and not _commands(_LEAD.sub("", text))
         and bool(_PRESENT.search(text))
         and len(text.split()) >= 5
     )
@@ -214,11 +216,13 @@ def split_inline_numbers(text: str) -> list[str]:
 
 
 def split_actions(instruction: str) -> list[str]:
-    """ "Open A, choose B, then restart." as one sentence an action."""
+    """ "Open A, choose B, then restart." as one sentence an action; each commands by itself."""
     pieces = _STEP_JOIN.split(instruction.rstrip("."))
     last = pieces.pop()
     tail = re.split(
         rf",?\s+and\s+(?=(?:{'|'.join(sorted(_BASE - {'have', 'do', 'see'}))})\b)", last, maxsplit=1
     )
     pieces += tail if len(tail) == 2 and len(tail[0].split()) >= 3 else [last]
-    return [finish_sentence(piece) for piece in pieces if re.search(r"\w{2}", piece)]
+    said = [finish_sentence(piece) for piece in pieces if re.search(r"\w{2}", piece)]
+    # "In the General panel, go to …" is one step: its first part is no sentence.
+    return said if all(_commands(piece) for piece in said) else [finish_sentence(instruction)]

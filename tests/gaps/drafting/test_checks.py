@@ -15,6 +15,7 @@ from gaps.drafting.checks import (
     check_title,
     run_checks,
 )
+from gaps.drafting.style import check_links, check_style
 from gaps.types import Citation, Statement
 from kb.encoding.hashing import HashingEncoder
 from kb.types import Audience
@@ -24,7 +25,7 @@ ENCODER = HashingEncoder(256)
 QUOTE = PORTAL_STEPS[1][:30]
 STATEMENT = Statement("Open it.", (Citation("ticket", "T-1", QUOTE),))
 DRAFT = CheckedDraft(
-    "CC-418 posture check", "Words. " * 60 + "\n\n1. Open it.\n", (STATEMENT,),
+    "CC-418 posture check", "## Symptom\n\n" + "It is so. " * 25 + "\n\n1. Open it.\n", (STATEMENT,),
     Audience.INTERNAL, None, False,
 )  # fmt: skip
 
@@ -57,6 +58,28 @@ def test_a_quote_that_is_not_there_is_red(citation: Citation) -> None:
     wrong = Statement("Open it.", (citation,))
     assert check_citations([wrong], make_tickets(), {}).verdict == "red"
     assert check_citations([Statement("Open.", ())], make_tickets(), {}).verdict == "red"
+
+
+def test_a_statement_that_says_more_than_its_quote_is_to_be_looked_at() -> None:
+    more = Statement("Delete the mailbox.", (Citation("ticket", "T-1", QUOTE),))
+    found = check_citations([more], make_tickets(), {})
+    assert found.verdict == "look"
+    assert "delete" in found.detail
+
+
+def test_links_lead_to_articles_that_exist() -> None:
+    articles = {"vpn-setup"}
+    assert check_links("See [it](vpn-setup.md) and [that](#steps).", articles).verdict == "green"
+    assert check_links("See [it](../help/vpn-gone.md).", articles).verdict == "red"
+    assert check_links("See [it](https://example.org/x).", articles).verdict == "look"
+
+
+def test_a_text_without_headings_or_hard_to_read_is_to_be_looked_at() -> None:
+    assert check_style("VPN", "## Steps\n\n1. Open the app.\n2. Restart it.\n").verdict == "green"
+    assert "no heading" in check_style("VPN", "Open the app.").detail
+    hard = "Reauthentication necessitates organisational authorisation. " * 4
+    assert "hard to read" in check_style("VPN", f"## Steps\n\n{hard}").detail
+    assert "shouts" in check_style("VPN DOES NOT WORK", "## A\n\nx").detail
 
 
 def test_a_body_is_no_source_of_a_quote() -> None:

@@ -21,7 +21,7 @@ from tests.gaps.drafting.factories import (
     make_ticket,
     make_tickets,
 )
-from tests.gaps.drafting.test_hostile import HOSTILE
+from tests.kb.test_hostile_text import HOSTILE
 
 ENCODER = HashingEncoder(256)
 

@@ -8,6 +8,7 @@ by independent requesters and a person's approval, and its false alarms cost tru
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class HostileFinding:
 
 _HIDDEN_CHARACTERS = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e01ef]|[\ufe00-\ufe0f]{2,}"
 )
 _MODEL = r"(?:ai|a\.i\.|llm|model|assistant|chat\s?bot|bot|language model|gpt|copilot)"
 _EARLIER = r"(?:previous|prior|above|earlier|preceding|former|all|any|your|the|these|system)"
@@ -48,6 +49,9 @@ HOSTILE_RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("html", rf"<\s*/?\s*(?:{_TAGS})\b[^<>]*/?\s*>|<[a-z][a-z0-9-]*\s[^<>]*=[^<>]*>|<!--"
                  rf"|<!doctype"),
         ("html_entity_tag", r"&(?:lt|#0*60|#x0*3c);\s*/?\s*(?:script|img|iframe|svg|a|style)\b"),
+        ("hidden_entity", r"&(?:#0*(?:173|820[3-7]|823[4-8]|829[2-9]|830[0-3]|65279)"
+         r"|#x0*(?:ad|200[b-f]|202[a-e]|206[0-9a-f]|feff)|zwn?j|shy|lrm|rlm|zerowidthspace"
+         r"|negative\w+space|nobreak|invisible(?:times|comma)|applyfunction|af|it|ic);"),
         ("image", r"!\[[^\]]*\]\s*[(\[]"),
         ("reference_link", r"^\s{0,3}\[[^\]]+\]:\s*\S+"),
         ("active_link", r"(?:javascript|vbscript|data|file|blob)\s*:\s*(?:[a-z]+/|//|\S*\()"),
@@ -146,7 +150,12 @@ def find_hostile(text: str) -> list[HostileFinding]:
         found.append(HostileFinding("hidden_characters", ascii(around)))
     if any(unicodedata.category(c) == "Cc" and c not in "\n\r\t" for c in text):
         found.append(HostileFinding("control_characters", ascii(text[:60])))
+    if any(_is_mixed(word) for word in _LETTERS.findall(text)):
+        found.append(HostileFinding("mixed_scripts", ascii(text[:60])))
     forms = [text] if not _PREFILTER.search(text) else [text, _folded(text)]
+    if "&" in text and (unescaped := html.unescape(text)) != text:
+        # Markdown turns entities into what they stand for.
+        forms.append(_folded(unescaped))
     for name, pattern in HOSTILE_RULES:
         for form in forms:
             match = next((m for m in pattern.finditer(form) if not _is_denied(name, m)), None)
@@ -154,6 +163,16 @@ def find_hostile(text: str) -> list[HostileFinding]:
                 found.append(HostileFinding(name, match.group().strip()[:80]))
                 break
     return found
+
+
+_TWINS = "аеіоорсухѕјӏԁһвкмнтАВЕКМНОРСТХІЅαεινορτυ"
+_LOOK_ALIKES = str.maketrans(_TWINS, "aeioopcyxsjldhbkmhtABEKMHOPCTXISaeivoptu")
+_LETTERS = re.compile(r"[^\W\d_]{3,}")
+
+
+def _is_mixed(word: str) -> bool:
+    """Latin letters and their Cyrillic or Greek twins in one word: nobody types that."""
+    return any(c in _TWINS for c in word) and any("a" <= c.lower() <= "z" for c in word)
 
 
 _DENIAL = re.compile(
@@ -171,11 +190,6 @@ def _is_denied(rule: str, match: re.Match[str]) -> bool:
 def is_hostile(text: str) -> bool:
     """Whether a text breaks any rule."""
     return bool(find_hostile(text))
-
-
-_LOOK_ALIKES = str.maketrans(
-    "аеіоорсухѕјӏԁһвкмнтАВЕКМНОРСТХІЅαεινορτυ", "aeioopcyxsjldhbkmhtABEKMHOPCTXISaeivoptu"
-)
 
 
 def _folded(text: str) -> str:
