@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gaps.drafting import handling
-from gaps.drafting.checks import GREEN, LOOK, check_text
+from gaps.drafting.checks import check_text
 from gaps.drafting.drafts import read_draft
 from gaps.drafting.handling import note_to_json
 from gaps.drafting.lessons import Because, Lesson
 from gaps.drafting.publications import read_publication_of
 from gaps.drafting.review import approvals_needed, put_text, read_approvers
 from gaps.drafting.snapshot import find_changes, hash_evidence, read_evidence
+from gaps.drafting.style import GREEN, LOOK
 from gaps.types import Check, Draft
 from kb import articles
 from kb.clock import format_instant
