@@ -64,12 +64,13 @@ def review_draft(
     if_match: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
     """Approve, edit, ask for changes or reject; 428 without `If-Match`, 412 when stale."""
+    draft_hash = _read_match(if_match)
     kb.desk.read_draft(draft_id, caller)
     return kb.publishing.review(
         draft_id,
         body.decision,
         caller=caller,
-        draft_hash=_read_match(if_match),
+        draft_hash=draft_hash,
         reason=body.reason,
         markdown=body.markdown,
         state=body.state.value if body.state else None,
