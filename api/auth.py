@@ -68,6 +68,7 @@ def require(role: Role, *, internal: bool = False) -> Callable[[Caller], Caller]
     return check
 
 
+AgentCaller = Annotated[Caller, Depends(require(Role.AGENT))]
 OwnerCaller = Annotated[Caller, Depends(require(Role.OWNER, internal=True))]
 EditorCaller = Annotated[Caller, Depends(require(Role.EDITOR, internal=True))]
 AdminCaller = Annotated[Caller, Depends(require(Role.ADMIN, internal=True))]

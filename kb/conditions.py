@@ -63,6 +63,19 @@ def read_attributes(document: Document, freshness: Freshness) -> dict[str, Any]:
     }
 
 
+def read_kept(said: Mapping[str, Any] | None) -> Condition | Conditions | None:
+    """A condition as the search log keeps it (`dataclasses.asdict`, as JSON), to be asked again."""
+    if said is None:
+        return None
+    if "parts" in said:
+        parts = (read_kept(part) for part in said["parts"])
+        return Conditions(said["operator"], tuple(part for part in parts if part is not None))
+    value = said["value"]
+    return Condition(
+        said["key"], said["operator"], tuple(value) if isinstance(value, list) else value
+    )
+
+
 def check_size(where: Condition | Conditions) -> str | None:
     """Why a condition is too large to be asked, or None."""
     depth, comparisons, level = 0, 0, [where]

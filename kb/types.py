@@ -59,13 +59,14 @@ class ActionClass(StrEnum):
 class Role(StrEnum):
     """What a key may do; each includes what the ones before it may."""
 
+    READER = "reader"
     AGENT = "agent"
     OWNER = "owner"
     EDITOR = "editor"
     ADMIN = "admin"
 
     def includes(self, other: Role) -> bool:
-        order = (Role.AGENT, Role.OWNER, Role.EDITOR, Role.ADMIN)
+        order = (Role.READER, Role.AGENT, Role.OWNER, Role.EDITOR, Role.ADMIN)
         return order.index(other) <= order.index(self)
 
 

@@ -22,6 +22,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INVALID_PARAMS,
+    INVALID_REQUEST,
     CallToolRequestParams,
     CallToolResult,
     ListToolsResult,
@@ -38,7 +39,7 @@ from api.mcp.door import SESSION, Door, Session
 from api.mcp.tools import INSTRUCTIONS, TOOLS, Tool
 from api.warming import warm_up
 from api.wiring import Application
-from kb.errors import KbError, UnavailableError
+from kb.errors import ForbiddenError, KbError, UnavailableError
 
 log = logging.getLogger("kb.mcp")
 NAME = "kbops"
@@ -106,9 +107,14 @@ def make_server(find_session: FindSession) -> Server[Any]:
     """The tools, for whoever `find_session` says is asking."""
 
     async def list_tools(
-        _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
+        context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        return ListToolsResult(tools=[_announce(tool) for tool in TOOLS])
+        try:
+            session = await anyio.to_thread.run_sync(find_session, context.request)
+        except KbError as error:
+            raise MCPError(INVALID_REQUEST, error.message) from error
+        allowed = [tool for tool in TOOLS if session.caller.role.includes(tool.least_role)]
+        return ListToolsResult(tools=[_announce(tool) for tool in allowed])
 
     async def call_tool(
         context: ServerRequestContext[Any], params: CallToolRequestParams
@@ -154,6 +160,10 @@ def _answer(
 ) -> CallToolResult:
     try:
         session = find_session()
+        role = session.caller.role
+        if not role.includes(tool.least_role):
+            needed = tool.least_role.value
+            raise ForbiddenError(f"{tool.name} needs role {needed}, this key has {role.value}")
         said = tool.takes.model_validate(params.arguments or {})
         given = tool.answer(session.application, session.caller, said)
     except ValidationError as error:

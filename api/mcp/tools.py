@@ -37,6 +37,7 @@ from api.schemas import (
 from api.wiring import Application
 from kb import articles
 from kb.retrieval.standing import Standing, read_standing
+from kb.types import Role
 
 INSTRUCTIONS = """\
 A support knowledge base that says how far it can be trusted. To answer, use search_knowledge:
@@ -57,6 +58,11 @@ class Tool:
     gives: type[BaseModel]
     answer: Callable[[Application, Caller, Any], dict[str, Any]]
     is_read_only: bool
+
+    @property
+    def least_role(self) -> Role:
+        """Telling what came of a search changes what is learned: not for keys that only read."""
+        return Role.READER if self.is_read_only else Role.AGENT
 
 
 def document_url(document_id: str, url: str | None) -> str:

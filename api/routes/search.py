@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from api import escalations
-from api.auth import AnyCaller, Kb
+from api.auth import AgentCaller, AnyCaller, Kb
 from api.keys import Caller
 from api.schemas import (
     ContextBody,
@@ -118,7 +118,7 @@ def context(body: ContextBody, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
 
 
 @router.post("/outcomes")
-def report_outcome(body: OutcomeBody, kb: Kb, caller: AnyCaller) -> dict[str, str]:
+def report_outcome(body: OutcomeBody, kb: Kb, caller: AgentCaller) -> dict[str, str]:
     """What came of a search; said again, it replaces what was said."""
     with kb.database.write() as connection:
         outcome_id = searchlog.write_outcome(
@@ -135,6 +135,6 @@ def report_outcome(body: OutcomeBody, kb: Kb, caller: AnyCaller) -> dict[str, st
 
 
 @router.post("/escalations")
-def escalate(body: EscalationBody, kb: Kb, caller: AnyCaller) -> dict[str, Any]:
+def escalate(body: EscalationBody, kb: Kb, caller: AgentCaller) -> dict[str, Any]:
     """Hand over to a person: what was found, as it stands now, and what is left to decide."""
     return escalations.escalate(kb, caller, body)

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.auth import AnyCaller, Kb, OwnerCaller
+from api.auth import AgentCaller, Kb, OwnerCaller
 from api.paging import Page, page_json
 from api.schemas import GapSignalBody
 from gaps.signals import Signal
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1", tags=["gaps"])
 
 
 @router.post("/gap-signals")
-def tell_gap(body: GapSignalBody, kb: Kb, caller: AnyCaller) -> dict[str, str]:
+def tell_gap(body: GapSignalBody, kb: Kb, caller: AgentCaller) -> dict[str, str]:
     """Tell that an answer is missing, wrong or cannot be found; said twice it counts once."""
     signal = Signal(
         body.question, GapKind(body.reason), tuple(body.searched), tuple(body.found),

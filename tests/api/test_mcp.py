@@ -20,7 +20,7 @@ from api.wiring import Application
 from kb import articles
 from kb.clock import FixedClock
 from kb.tables import conflicts
-from kb.types import Audience
+from kb.types import Audience, Role
 from tests.api.factories import (
     CONFIG,
     NOW,
@@ -243,6 +243,34 @@ def test_outcomes_and_signals_count_as_over_http(served: Served) -> None:
         assert refused["code"] == "not_found"
 
     drive(served, key, tell)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_key_that_may_only_read_has_only_the_tools_that_read(
+    served: Served, transport: str
+) -> None:
+    key = make_key(served.application, Role.READER)
+
+    async def look(client: Client) -> None:
+        assert {tool.name for tool in (await client.list_tools()).tools} == READING
+        search_id = (await call(client, "search_knowledge", query="reset"))["search_id"]
+        for tool, arguments in (
+            ("report_outcome", {"search_id": search_id, "outcome": "wrong"}),
+            ("signal_gap", {"question": "Which lever?", "reason": "missing"}),
+            ("escalate", {"search_id": search_id, "goal": "x"}),
+        ):
+            refused = await fail(client, tool, **arguments)
+            assert refused["code"] == "forbidden" and "reader" in refused["message"]
+        body = {"search_id": search_id, "outcome": "wrong"}
+        assert served.post("/v1/outcomes", key, json=body).status_code == 403
+
+    drive(served, key, look, transport)
+    for path, body in (
+        ("/v1/gap-signals", {"question": "x", "reason": "missing"}),
+        ("/v1/escalations", {"search_id": "se_1", "goal": "x"}),
+    ):
+        assert served.post(path, key, json=body).status_code == 403
+        assert served.post(path, make_key(served.application), json=body).status_code in (200, 404)
 
 
 @pytest.mark.parametrize(

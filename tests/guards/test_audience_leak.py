@@ -235,7 +235,8 @@ def _ask_dify(kb: Installation, question: str, audience: Audience) -> str:
 
 def _ask_openai(kb: Installation, question: str, audience: Audience) -> str:
     body = {"query": [question], "max_num_results": 50}
-    return kb.post("/v1/vector_stores/default/search", body, audience)
+    # One source: what may overrule its documents from outside is another way in.
+    return kb.post(f"{STORES}/{source_of(Audience.PUBLIC)}/search", body, audience)
 
 
 def _ask_llama_index(kb: Installation, question: str, audience: Audience) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +17,7 @@ from kb.conditions import (
     check_size,
     matches,
     read_attributes,
+    read_kept,
 )
 from kb.freshness import judge_freshness
 from kb.types import Condition, Conditions
@@ -113,6 +116,15 @@ def test_what_is_too_deep_or_too_much_is_told() -> None:
     assert "deep" in str(check_size(Conditions("or", (deep,))))
     assert check_size(Conditions("or", (leaf,) * MOST_COMPARISONS)) is None
     assert "comparisons" in str(check_size(Conditions("or", (leaf,) * (MOST_COMPARISONS + 1))))
+
+
+def test_a_kept_condition_is_read_back() -> None:
+    where = Conditions(
+        "and",
+        (Condition("labels", "in", ("a", "b")), Conditions("or", (Condition("url", "empty"),))),
+    )
+    assert read_kept(json.loads(json.dumps(asdict(where)))) == where
+    assert read_kept(None) is None
 
 
 def test_attributes_are_what_a_document_says_of_itself() -> None:
