@@ -105,7 +105,7 @@ ADDED: list[tuple[str, int, str]] = [
     ('[encoder]\nbackend = "gpu"', 34, "'auto', 'onnx-int8', 'onnx' or 'torch'"),
     ('[encoder]\nmodel = "mine"\nbackend = "onnx"', 35, "'onnx' runs all-MiniLM-L6-v2 only"),
     ('[encoder]\nkind = "hashing"\nbackend = "onnx-int8"', 35, "runs all-MiniLM-L6-v2 only"),
-    ('[language_model]\napi_key = "secret"', 34, "expected one of: base_url, model"),
+    ('[language_model]\napi_key = "secret"', 34, "expected one of: base_url, input_price, model"),
     ("[storage]\nfolder = []", 34, "valid string"),
     ("[learning]\nsettle_days = -1", 34, "greater than or equal to 0"),
     ("[learning]\nsettle_days = 366", 34, "less than or equal to 365"),
