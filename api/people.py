@@ -275,7 +275,7 @@ def _audit(
 
 
 def _check_role(role: Role, owner: str | None) -> None:
-    if role is Role.AGENT:
+    if not role.includes(Role.OWNER):
         raise InvalidInputError("agents are programs: give them a key", where="role")
     if role is Role.OWNER and not owner:
         raise InvalidInputError("a person of role owner needs the owner they act for")

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
+from kb.conditions import read_kept
 from kb.errors import NotFoundError
 from kb.redaction import mask_personal_data
 from kb.tables import outcomes, searches
@@ -145,6 +146,7 @@ def read_request(row: Mapping[str, Any]) -> SearchRequest:
         for name, value in dict(row["request"]).items()
         if name in known
     }
+    options["where"] = read_kept(options.get("where"))
     return SearchRequest(row["query"], **options)
 
 
