@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from freshness_data import COMMERCE, Snapshot, read_commerce, read_thunderbird
-from freshness_replay import Judged, replay
+from freshness_replay import Row, read_rows, replay
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 from thunderbird_data import FOLDER
@@ -29,7 +29,7 @@ from gaps.freshness.signals import EVIDENCE, HABIT
 LARGE = ("2023-06-08", "2024-07-04")
 RESAMPLES = 1_000
 SEED = 20261121
-Interval = tuple[Snapshot, list[Judged]]
+Interval = tuple[Snapshot, list[Row]]
 Scores = NDArray[np.float64]
 
 
@@ -46,10 +46,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
-        thunderbird = replay(
-            read_thunderbird(arguments.data), work, tickets=arguments.data / FOLDER
+        replayed = (
+            replay(read_thunderbird(arguments.data), work, tickets=arguments.data / FOLDER),
+            replay(read_commerce(arguments.data), work, conflicts=False),
         )
-        commerce = replay(read_commerce(arguments.data), work, conflicts=False)
+    thunderbird, commerce = ([(s, read_rows(all_of)) for s, all_of in base] for base in replayed)
     print(json.dumps(report(thunderbird, commerce, write=arguments.write), indent=1))
     return 0
 
@@ -84,7 +85,7 @@ def report(
 
 def to_examples(intervals: Sequence[Interval]) -> list[Example]:
     return [
-        Example(judged.read()[1], judged.changed, f"{snapshot.day}:{len(all_of)}")
+        Example(judged.values, judged.changed, f"{snapshot.day}:{len(all_of)}")
         for snapshot, all_of in intervals
         for judged in all_of
     ]
@@ -101,8 +102,8 @@ def _fit(
     return fit_model(examples, share=share, features=features, evaluation=evaluation)
 
 
-def _probabilities(model: FreshnessModel, judged: Sequence[Judged]) -> Scores:
-    return np.asarray([model.judge(*j.read()).probability for j in judged], float)
+def _probabilities(model: FreshnessModel, judged: Sequence[Row]) -> Scores:
+    return np.asarray([model.judge(j.findings, j.values).probability for j in judged], float)
 
 
 def lift(changed: Sequence[bool], scores: Scores) -> float:
@@ -138,7 +139,7 @@ def _measure_large(thunderbird: Sequence[Interval], commerce: Sequence[Interval]
             name: _say(changed, np.asarray([float(said.get(j.document_id, 0.0)) for j in judged]))
             for name, said in snapshot.single.items()
         }
-        read = [j.read()[1] for j in judged]
+        read = [j.values for j in judged]
         for name in (*HABIT, *EVIDENCE):
             sign = -1.0 if name in ("stillness", "maturity") else 1.0
             values = np.asarray([sign * v.get(name, 0.0) for v in read])
@@ -188,7 +189,7 @@ def _measure_months(
     for name in HABIT:
         sign = -1.0 if name in ("stillness", "maturity") else 1.0
         scorers[f"signal: {name}"] = lambda p, n=name, s=sign: np.asarray(
-            [s * j.read()[1].get(n, 0.0) for j in commerce[p][1]]
+            [s * j.values.get(n, 0.0) for j in commerce[p][1]]
         )
     places = [p for p, (_, judged) in enumerate(commerce) if any(j.changed for j in judged)]
     truths = {p: [j.changed for j in commerce[p][1]] for p in places}
