@@ -19,7 +19,6 @@ import numpy as np
 from freshness_data import COMMERCE, Snapshot, read_commerce, read_thunderbird
 from freshness_replay import Row, read_rows, replay
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 from thunderbird_data import FOLDER
 
 from gaps.freshness.fitting import Example, fit_model, quarter_share
@@ -28,6 +27,8 @@ from gaps.freshness.signals import EVIDENCE, HABIT
 
 LARGE = ("2023-06-08", "2024-07-04")
 RESAMPLES = 1_000
+FOLD = 5
+"""Months that are judged by one model."""
 SEED = 20261121
 Interval = tuple[Snapshot, list[Row]]
 Scores = NDArray[np.float64]
@@ -109,7 +110,13 @@ def _probabilities(model: FreshnessModel, judged: Sequence[Row]) -> Scores:
 def lift(changed: Sequence[bool], scores: Scores) -> float:
     """Average precision over the base rate; 1 is chance."""
     truth = np.asarray(changed, bool)
-    return float(average_precision_score(truth, scores) / truth.mean())
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(truth[order])
+    # Articles of one score are one step: their order among each other says nothing.
+    ends = np.append(np.nonzero(np.diff(ranked))[0], len(ranked) - 1)
+    precision = hits[ends] / (ends + 1)
+    recall = np.diff(np.append(0, hits[ends])) / truth.sum()
+    return float((precision * recall).sum() / truth.mean())
 
 
 def bootstrap(changed: Sequence[bool], scores: Scores) -> list[float]:
@@ -141,8 +148,7 @@ def _measure_large(thunderbird: Sequence[Interval], commerce: Sequence[Interval]
         }
         read = [j.values for j in judged]
         for name in (*HABIT, *EVIDENCE):
-            sign = -1.0 if name in ("stillness", "maturity") else 1.0
-            values = np.asarray([sign * v.get(name, 0.0) for v in read])
+            values = np.asarray([v.get(name, 0.0) for v in read])
             if np.ptp(values) > 0:
                 rows[f"signal: {name}"] = _say(changed, values)
         for name, features in SETS.items():
@@ -172,24 +178,23 @@ SETS: Mapping[str, tuple[str, ...]] = {
 def _measure_months(
     thunderbird: Sequence[Interval], commerce: Sequence[Interval]
 ) -> dict[str, Any]:
-    """Every month by itself, judged by a model fitted without it and its neighbours."""
+    """Every month by itself, judged by a model fitted without its five months."""
     scorers: dict[str, Callable[[int], Scores]] = {}
     for name, features in SETS.items():
-        models = {
-            place: _fit(
-                [*thunderbird, *(c for n, c in enumerate(commerce) if abs(n - place) > 1)], features
+        models = [
+            _fit(
+                [*thunderbird, *(c for n, c in enumerate(commerce) if n // FOLD != fold)], features
             )
-            for place in range(len(commerce))
-        }
-        scorers[f"model: {name}"] = lambda p, m=models: _probabilities(m[p], commerce[p][1])
+            for fold in range(-(-len(commerce) // FOLD))
+        ]
+        scorers[f"model: {name}"] = lambda p, m=models: _probabilities(m[p // FOLD], commerce[p][1])
     for name in ("oldest first", "revisions in the year before"):
         scorers[name] = lambda p, n=name: np.asarray(
             [float(commerce[p][0].single[n].get(j.document_id, 0.0)) for j in commerce[p][1]]
         )
     for name in HABIT:
-        sign = -1.0 if name in ("stillness", "maturity") else 1.0
-        scorers[f"signal: {name}"] = lambda p, n=name, s=sign: np.asarray(
-            [s * j.values.get(n, 0.0) for j in commerce[p][1]]
+        scorers[f"signal: {name}"] = lambda p, n=name: np.asarray(
+            [j.values.get(n, 0.0) for j in commerce[p][1]]
         )
     places = [p for p, (_, judged) in enumerate(commerce) if any(j.changed for j in judged)]
     truths = {p: [j.changed for j in commerce[p][1]] for p in places}

@@ -2,8 +2,8 @@
 
 Two samples read by hand, both of `handbook_18f`: a page's earlier statement left standing on
 another page beside the changed one (labels of `hierarchy_labels.csv`), and statements that other
-pages really made on the day of the change (`freshness_pages.csv`). Each pair is an article and a policy
-of one knowledge base, checked through the product.
+pages really made on the day of the change (`freshness_pages.csv`). Each pair is an article
+and a policy of one knowledge base, checked through the product.
 """
 
 from __future__ import annotations

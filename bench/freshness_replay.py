@@ -46,7 +46,7 @@ def read_rows(judged: Sequence[Judged]) -> list[Row]:
     rows = []
     for one in judged:
         findings = find_signals(one.facts, one.world)
-        values = read_features(one.facts, findings, one.world)
+        values = read_features(one.facts, findings)
         rows.append(Row(one.document_id, tuple(findings), values, one.changed))
     return rows
 

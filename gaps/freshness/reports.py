@@ -18,7 +18,8 @@ VALUE_FLOOR, TERM_FLOOR, VERSION_FLOOR = 0.60, 0.35, 0.20
 """Two requesters were told another value, another menu or code, another version, by who solved
 it."""
 FOLLOWED_FLOOR, MOST_FOLLOWED = 0.12, 4
-"""Each requester who followed it in vain; readers also fail to follow what is right."""
+"""Each requester who followed it in vain, from two on; readers also fail to follow what is right,
+and of one alone nothing was seen to follow (bench/README.md)."""
 SHOWN_EVIDENCE = 20
 
 
@@ -37,7 +38,7 @@ def find_reports(facts: ArticleFacts, world: World) -> Iterator[Finding]:
     if followed:
         count = len(followed)
         text = f"{count} {'requester' if count == 1 else 'requesters'} followed it in vain"
-        floor = 1.0 - (1.0 - FOLLOWED_FLOOR) ** min(count, MOST_FOLLOWED)
+        floor = 1.0 - (1.0 - FOLLOWED_FLOOR) ** (min(count, MOST_FOLLOWED) if count > 1 else 0)
         yield Finding("followed", text, followed[:SHOWN_EVIDENCE], floor, value=float(count))
     if facts.shown.wrong:
         count = len(facts.shown.wrong)
