@@ -217,6 +217,10 @@ def _measure_months(
     return found
 
 
+def _without(months: Sequence[Interval], fold: int) -> list[Interval]:
+    return [month for number, month in enumerate(months) if number // FOLD != fold]
+
+
 def _calibration(thunderbird: Sequence[Interval], commerce: Sequence[Interval]) -> dict[str, Any]:
     """Stated chance within a quarter against what changed in a quarter, cross-fitted by set.
 

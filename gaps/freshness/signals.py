@@ -62,7 +62,7 @@ def feature_of(signal: str) -> str | None:
     return signal if signal in EVIDENCE else None
 
 
-def read_features(facts: ArticleFacts, findings: list[Finding], world: World) -> dict[str, float]:
+def read_features(facts: ArticleFacts, findings: list[Finding]) -> dict[str, float]:
     """What the model reads: logarithms of counts; what is not known is left out.
 
     Returns:
