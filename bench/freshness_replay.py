@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,12 +41,18 @@ class Row:
     changed: bool
 
 
-def read_rows(judged: Sequence[Judged]) -> list[Row]:
-    """Findings and features, by the present code; what was known is kept."""
+def read_rows(judged: Sequence[Judged], *, conflicts: bool) -> list[Row]:
+    """Findings and features, by the present code; what was known is kept.
+
+    Args:
+        judged: Of one day.
+        conflicts: Whether conflicts count; they do not where word hashing aligned the sentences.
+    """
     rows = []
     for one in judged:
-        findings = find_signals(one.facts, one.world)
-        values = read_features(one.facts, findings)
+        facts = one.facts if conflicts else replace(one.facts, lost=())
+        findings = find_signals(facts, one.world)
+        values = read_features(facts, findings)
         rows.append(Row(one.document_id, tuple(findings), values, one.changed))
     return rows
 

@@ -1,4 +1,4 @@
-"""Processor seconds and memory of a freshness check as articles and tickets grow, and of the run after it.
+"""Processor seconds and memory of a freshness check as a knowledge base grows, and of the next run.
 
 Everything is made up from a seed: articles with menus, codes and versions, tickets of which four in
 ten are linked to an article. Each size runs in a process of its own, so that its peak is its own.
