@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,10 +30,31 @@ class Judged:
     """Probability by the model that is shipped, as `kb freshness check` printed it."""
     changed: bool
 
-    def read(self) -> tuple[list[Finding], dict[str, float]]:
-        """Findings, and what the model reads."""
-        findings = find_signals(self.facts, self.world)
-        return findings, read_features(self.facts, findings, self.world)
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One article on one day as the model reads it, and what became of it."""
+
+    document_id: str
+    findings: tuple[Finding, ...]
+    values: dict[str, float]
+    changed: bool
+
+
+def read_rows(judged: Sequence[Judged], *, conflicts: bool) -> list[Row]:
+    """Findings and features, by the present code; what was known is kept.
+
+    Args:
+        judged: Of one day.
+        conflicts: Whether conflicts count; they do not where word hashing aligned the sentences.
+    """
+    rows = []
+    for one in judged:
+        facts = one.facts if conflicts else replace(one.facts, lost=())
+        findings = find_signals(facts, one.world)
+        values = read_features(facts, findings)
+        rows.append(Row(one.document_id, tuple(findings), values, one.changed))
+    return rows
 
 
 def replay(
@@ -101,7 +122,3 @@ def _import(application: Application, data: Path, snapshot: Snapshot, folder: Pa
     write_lines(rows, lines)
     with lines.open("rb") as opened:
         application.desk.import_tickets(opened, "bench")
-
-
-def flatten(found: Sequence[tuple[Snapshot, list[Judged]]]) -> list[tuple[str, Judged]]:
-    return [(snapshot.day, judged) for snapshot, all_of in found for judged in all_of]

@@ -87,7 +87,7 @@ def judge_all(
     reports = []
     for article in facts:
         findings = find_signals(article, world)
-        judged = model.judge(findings, read_features(article, findings, world))
+        judged = model.judge(findings, read_features(article, findings))
         reports.append(report_on(article, judged, authorities))
     return rank_by_damage(reports)
 

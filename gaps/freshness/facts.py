@@ -112,6 +112,8 @@ class Activity:
 
     revisions: int = 0
     """In the last year."""
+    recent_revisions: float = 0.0
+    """Each counted by half for every 120 days that it is old."""
     last_revised_at: datetime | None = None
     first_revised_at: datetime | None = None
     views: int | None = None

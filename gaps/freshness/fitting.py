@@ -7,6 +7,7 @@ is kept is how articles of one interval differ.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,13 +65,16 @@ def fit_model(
     names = [name for name in (*HABIT, *EVIDENCE) if name in features]
     names = [n for n in names if sum(e.values.get(n, 0.0) > 0 for e in examples) >= LEAST_SEEN]
     means, scales = _measure(examples, names)
-    levels = _levels([example.group for example in examples])
+    groups = [example.group for example in examples]
+    levels, sizes = _levels(groups), Counter(groups)
+    # Intervals count alike, however many articles their help centre has.
+    weights_of = [len(examples) / len(sizes) / sizes[group] for group in groups]
     while True:
         rows = np.asarray(
             [[_standardise(e.values, n, means, scales) for n in names] for e in examples], float
         ).reshape(len(examples), len(names))
         model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=2_000, fit_intercept=False)
-        model.fit(np.hstack([rows, levels]), labels)
+        model.fit(np.hstack([rows, levels]), labels, sample_weight=weights_of)
         weights = dict(zip(names, model.coef_[0], strict=False))
         wrong = [n for n in names if n in EVIDENCE and weights[n] <= 0.0]
         if not wrong:

@@ -18,6 +18,8 @@ from kb.clock import parse_instant
 from kb.errors import InvalidInputError
 
 YEAR = timedelta(days=365)
+HALF_LIFE_DAYS = 120.0
+"""Of what an edit says of the next one; 30 to 240 days rank alike (bench/README.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,18 @@ def summarise_edits(edits: Edits, now: datetime) -> Activity:
     views = [count for at, count in edits.viewed if now - YEAR <= at < now]
     return Activity(
         revisions=len(year),
+        recent_revisions=weigh_revisions(before, now),
         last_revised_at=before[-1] if before else None,
         first_revised_at=before[0] if before else None,
         views=sum(views) if views else None,
         known=True,
     )
+
+
+def weigh_revisions(revised: tuple[datetime, ...], now: datetime) -> float:
+    """Edits counted by half for every 120 days that they are old."""
+    ages = ((now - at).total_seconds() / 86400.0 for at in revised)
+    return float(sum(0.5 ** (age / HALF_LIFE_DAYS) for age in ages))
 
 
 def read_releases(path: Path) -> tuple[Release, ...]:

@@ -21,7 +21,7 @@ from gaps.freshness.facts import (
     Uses,
     World,
 )
-from gaps.freshness.outside import Outside, summarise_edits
+from gaps.freshness.outside import Outside, summarise_edits, weigh_revisions
 from gaps.freshness.terms import ArticleText
 from gaps.freshness.ticket_rows import MONTH, QUARTER, YEAR
 from gaps.freshness.world import FEWEST_TICKETS, newest_of_releases
@@ -324,8 +324,11 @@ def _read_activities(
         row.id: row.created_at
         for row in connection.execute(select(documents.c.id, documents.c.created_at))
     }
+    # Where there is a log, what it does not name was not edited.
+    unnamed = Activity(known=True) if any(a.last_revised_at for a in logged.values()) else None
     return {
         d.document_id: logged.get(d.document_id)
+        or unnamed
         or _watched(tuple(revised[d.document_id]), began[d.document_id], now)
         for d in known
     }
@@ -334,6 +337,7 @@ def _read_activities(
 def _watched(revised: tuple[datetime, ...], began: datetime, now: datetime) -> Activity:
     return Activity(
         revisions=sum(at >= now - YEAR for at in revised),
+        recent_revisions=weigh_revisions(revised, now),
         last_revised_at=revised[-1] if revised else None,
         first_revised_at=began,
         known=began <= now - WATCHED,

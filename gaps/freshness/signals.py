@@ -16,8 +16,7 @@ from gaps.freshness.world import find_world
 
 HABIT: Mapping[str, str] = {
     "revisions": "edited often in the last year",
-    "stillness": "long since the last edit",
-    "maturity": "long since the first edit",
+    "recent_revisions": "edited lately",
     "views": "read often",
     "uses": "used on many tickets",
 }
@@ -30,6 +29,7 @@ EVIDENCE: Mapping[str, str] = {
     "vanished": "names what nobody speaks of any more",
     "new_terms": "its tickets speak of what it does not name",
     "date_passed": "names a date that has passed",
+    "old_title": "its title names an old version",
     "tickets": "tickets it was used on came back",
     "told": "resolutions state something else",
     "followed": "requesters followed it in vain",
@@ -62,7 +62,7 @@ def feature_of(signal: str) -> str | None:
     return signal if signal in EVIDENCE else None
 
 
-def read_features(facts: ArticleFacts, findings: list[Finding], world: World) -> dict[str, float]:
+def read_features(facts: ArticleFacts, findings: list[Finding]) -> dict[str, float]:
     """What the model reads: logarithms of counts; what is not known is left out.
 
     Returns:
@@ -74,14 +74,9 @@ def read_features(facts: ArticleFacts, findings: list[Finding], world: World) ->
         if name is not None:
             values[name] += math.log1p(max(0.0, finding.value))
     activity = facts.activity
-    for name, at in (
-        ("stillness", activity.last_revised_at),
-        ("maturity", activity.first_revised_at),
-    ):
-        if activity.known and at is not None:
-            values[name] = math.log1p(max(0.0, (world.now - at).total_seconds() / 86400.0))
     if activity.known:
         values["revisions"] = math.log1p(activity.revisions)
+        values["recent_revisions"] = math.log1p(activity.recent_revisions)
         values["uses"] = math.log1p(facts.uses.year)
     if activity.views is not None:
         values["views"] = math.log1p(activity.views)

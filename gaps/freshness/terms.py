@@ -14,7 +14,7 @@ from typing import Any
 
 from kb.quantities import MONTHS, extract_slots, plain_text
 
-READING = "2"
+READING = "3"
 """Raise when what is read of a text changes: kept readings of another are read anew."""
 LONGEST = 20_000
 """Characters that are read of one text; a log pasted into a ticket says nothing new after that."""

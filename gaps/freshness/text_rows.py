@@ -59,7 +59,12 @@ def read_new_texts(database: Database, recipe: str) -> int:
 def _read_batch(database: Database, ids: Sequence[str], recipe: str, name: str) -> None:
     with database.read() as connection:
         texts = connection.execute(
-            select(versions.c.document_id, versions.c.markdown, documents.c.content_hash)
+            select(
+                versions.c.document_id,
+                versions.c.title,
+                versions.c.markdown,
+                documents.c.content_hash,
+            )
             .join(
                 documents,
                 and_(
@@ -75,7 +80,7 @@ def _read_batch(database: Database, ids: Sequence[str], recipe: str, name: str) 
             "document_id": row.document_id,
             "content_hash": row.content_hash,
             "recipe": name,
-            "features": read_article_text(row.markdown).to_json(),
+            "features": read_article_text(f"{row.title}\n\n{row.markdown}").to_json(),
             "vector": means[row.document_id].astype(np.float16).tobytes()
             if row.document_id in means
             else None,

@@ -73,7 +73,7 @@ def test_more_evidence_never_lowers_the_probability(values: dict[str, float]) ->
 def test_the_shipped_model_does_not_shout_at_a_young_base() -> None:
     facts = make_facts()
     findings = find_signals(facts, make_world())
-    judged = read_shipped_model().judge(findings, read_features(facts, findings, make_world()))
+    judged = read_shipped_model().judge(findings, read_features(facts, findings))
     assert judged.probability < 0.15
 
 

@@ -162,8 +162,7 @@ def test_redundant_articles_are_candidates_and_no_doubt() -> None:
 
 def test_features_leave_out_what_is_not_known() -> None:
     facts = make_facts()
-    values = read_features(facts, [], make_world())
+    values = read_features(facts, [])
     assert values.keys() == set(EVIDENCE)
-    activity = Activity(2, NOW - timedelta(days=9), NOW - timedelta(days=99), 10, known=True)
-    known = make_facts(activity=activity)
-    assert read_features(known, [], make_world()).keys() == {*EVIDENCE, *HABIT}
+    known = make_facts(activity=Activity(revisions=2, views=10, known=True))
+    assert read_features(known, []).keys() == {*EVIDENCE, *HABIT}
