@@ -88,7 +88,9 @@ class Scheduler:
     def start(self) -> None:
         for name, trigger in self._triggers.items():
             self._scheduler.add_job(self.run_due, trigger, args=[name], id=name)
-            self._scheduler.add_job(self.run_due, args=[name], id=f"{name}-catch-up")
+            # A digest tells of what the others find: it is caught up after them.
+            if name != "digest":
+                self._scheduler.add_job(self.run_due, args=[name], id=f"{name}-catch-up")
         self._scheduler.add_job(
             self.catch_up, "interval", seconds=RETRY_AFTER.total_seconds(), id="catch-up"
         )

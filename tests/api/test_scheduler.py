@@ -202,6 +202,22 @@ def test_a_killed_run_is_taken_up_again_when_its_lease_has_run_out(recorder: Rec
         assert run is not None and (run.status == jobs.DONE) == bool(runs)
 
 
+def test_a_lease_of_a_clock_days_ahead_ends_and_the_period_is_run_once(recorder: Recorder) -> None:
+    due = at("2026-11-23 05:00")
+    ahead = due + timedelta(days=3)
+    with recorder.database.write() as connection:
+        assert jobs.claim_run(connection, "drive", "2026-W47", now=ahead) == 1  # And it dies.
+    scheduler = Scheduler(recorder)  # type: ignore[arg-type]
+    runs = []
+    for hours in range(0, 6 * 24, 2):
+        recorder.clock = FixedClock(due + timedelta(hours=hours))
+        before = len(recorder.runs)
+        scheduler.run_due("drive")
+        if len(recorder.runs) > before:
+            runs.append(hours)
+    assert runs == [3 * 24 + 2]
+
+
 def test_what_fails_is_tried_again_later_and_later(recorder: Recorder) -> None:
     scheduler = Scheduler(recorder)  # type: ignore[arg-type]
     recorder.fails = UnavailableError("the encoder is away")
