@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from api.doctor import examine
 from api.jobs import run_job
 from api.scheduler import Scheduler
 from api.wiring import Application
@@ -292,6 +293,25 @@ def test_old_news_is_not_sent_when_mail_is_first_set_up(told: Application, mailb
     at(told, days=8)
     assert len(told.notices.send()["failed"]) == 1
     assert mails(mailbox) == [] and told.notices.list_notices()[0]["status"] == "given up"
+
+
+def test_the_doctor_says_who_is_not_reached_and_what_was_given_up(
+    told: Application, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(examined: Application) -> tuple[str, str]:
+        found = next(f for f in examine(examined) if f["name"] == "notices")
+        return found["verdict"], found["detail"]
+
+    assert look(told) == ("green", "2 owners are reached")
+    verdict, detail = look(application)
+    assert verdict == "look" and "ana, ben" in detail
+    make_draft(told)
+    run_job(told, "digest")
+    at(told, days=8)
+    told.notices.send()
+    assert look(told) == ("look", "1 given up: kb notices list --unsent")
+    monkeypatch.delenv("KB_WEBHOOK_SECRET")
+    assert look(told)[0] == "red"
 
 
 def test_a_missing_secret_is_said_and_loses_nothing(
