@@ -15,15 +15,8 @@ import httpx
 import pytest
 
 from ingest.addresses import UnsafeAddressError
-from ingest.fetching import (
-    Fetched,
-    Fetcher,
-    FetchLimits,
-    NameNotFoundError,
-    choose_unpacker,
-    fetch_alone,
-    read_retry_after,
-)
+from ingest.answers import Fetched, FetchLimits, choose_unpacker, read_retry_after
+from ingest.fetching import Fetcher, NameNotFoundError, fetch_alone
 from kb.errors import UnavailableError
 from tests.ingest.certificates import make_certificate
 from tests.ingest.network import (

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.fetching import Fetcher, FetchLimits
+from ingest.answers import FetchLimits
+from ingest.fetching import Fetcher
 from ingest.links.checking import SILENT_LINKS, LinkChecker
 from ingest.links.judging import LinkState, LinkVerdict
 from tests.ingest.network import PUBLIC, LocalServer, World, answers, say
