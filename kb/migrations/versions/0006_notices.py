@@ -12,6 +12,11 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
+    _create_links()
+    _create_notices()
+
+
+def _create_links() -> None:
     op.create_table(
         "links",
         sa.Column("document_id", sa.String(length=200), nullable=False),
@@ -24,6 +29,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_links_document_id"),
         sa.PrimaryKeyConstraint("document_id", "url", name="pk_links"),
     )
+
+
+def _create_notices() -> None:
     op.create_table(
         "notices",
         sa.Column("id", sa.String(length=40), nullable=False),
