@@ -266,6 +266,16 @@ def test_what_stays_undone_goes_to_the_owner_then_to_the_fallback_each_once(
     ]
 
 
+def test_a_reminder_names_only_what_it_has_not_named_before(told: Application) -> None:
+    for days, document_id in ((7, "wanted"), (8, "other")):
+        make_draft(told, document_id)
+        at(told, days=days)
+        assert told.notices.write_reminders() == {"reminded": ["ana"], "escalated": []}
+    with told.database.read() as connection:
+        bodies = [notice.body for notice in outbox.read_notices(connection, kinds=["reminder"])]
+    assert "About other" in bodies[0] and "About wanted" not in bodies[0]
+
+
 def test_what_was_done_meanwhile_is_not_asked_again(told: Application, mailbox: Mail) -> None:
     sync(told)
     make_draft(told)
