@@ -28,6 +28,7 @@ def examine(application: Application) -> list[Finding]:
         _examine_audit(application),
         _examine_encoder(application),
         _examine_language_model(application),
+        _examine_notices(application),
     ]
 
 
@@ -98,3 +99,23 @@ def _examine_language_model(application: Application) -> Finding:
     keyed = "with a key" if application.environment.language_model_key else "without a key"
     name = model.name if model is not None else wanted.model
     return _finding("language model", "green", f"{name} at {wanted.base_url}, {keyed}; not asked")
+
+
+def _examine_notices(application: Application) -> Finding:
+    try:
+        reached = {
+            owner.name: application.notices.channels_of(owner.name)
+            for owner in application.settings.owners
+        }
+    except KbError as error:
+        return _finding("notices", "red", error.message)
+    given_up = sum(
+        notice["status"] == "given up"
+        for notice in application.notices.list_notices(unsent_only=True, limit=10_000)
+    )
+    if given_up:
+        return _finding("notices", "look", f"{given_up} given up: kb notices list --unsent")
+    deaf = sorted(name for name, ways in reached.items() if not ways)
+    if deaf:
+        return _finding("notices", "look", f"nothing reaches {', '.join(deaf)}; see [notices]")
+    return _finding("notices", "green", f"{len(reached)} owners are reached")

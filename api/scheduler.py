@@ -37,10 +37,14 @@ def read_trigger(schedule: str, *, where: str) -> CronTrigger:
 def last_due(trigger: CronTrigger, now: datetime) -> datetime | None:
     """The latest instant at or before now that the trigger fires at, within the look-back."""
     due: datetime | None = None
-    fire = trigger.get_next_fire_time(None, now - LOOK_BACK)
-    while fire is not None and fire <= now:
-        due = fire
-        fire = trigger.get_next_fire_time(fire, fire + timedelta(microseconds=1))
+    # The last day first: of a daily job that is one step where the whole look-back has nine.
+    for since in (timedelta(days=1), LOOK_BACK):
+        fire = trigger.get_next_fire_time(None, now - since)
+        while fire is not None and fire <= now:
+            due = fire
+            fire = trigger.get_next_fire_time(fire, fire + timedelta(microseconds=1))
+        if due is not None:
+            break
     return due
 
 
@@ -84,7 +88,9 @@ class Scheduler:
     def start(self) -> None:
         for name, trigger in self._triggers.items():
             self._scheduler.add_job(self.run_due, trigger, args=[name], id=name)
-            self._scheduler.add_job(self.run_due, args=[name], id=f"{name}-catch-up")
+            # A digest tells of what the others find: it is caught up after them.
+            if name != "digest":
+                self._scheduler.add_job(self.run_due, args=[name], id=f"{name}-catch-up")
         self._scheduler.add_job(
             self.catch_up, "interval", seconds=RETRY_AFTER.total_seconds(), id="catch-up"
         )

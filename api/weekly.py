@@ -13,7 +13,8 @@ from gaps.operating import drive
 from gaps.operating.conflict_check import check_conflicts
 from gaps.operating.effect import baseline_for, measure_effects
 from gaps.types import Draft
-from ingest.fetching import Fetcher, FetchLimits
+from ingest.answers import FetchLimits
+from ingest.fetching import Fetcher
 from ingest.links.run import check_links
 from kb.clock import format_instant
 from kb.errors import NotFoundError

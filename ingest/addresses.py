@@ -78,16 +78,21 @@ class Target:
     """Where the host is an address and no name."""
 
     @property
+    def written_host(self) -> str:
+        """As a URL says it: an IPv6 address in brackets."""
+        return f"[{self.host}]" if isinstance(self.address, IPv6Address) else self.host
+
+    @property
     def authority(self) -> str:
         """As a Host header says it."""
-        host = f"[{self.host}]" if isinstance(self.address, IPv6Address) else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        usual = self.port == DEFAULT_PORTS[self.scheme]
+        return self.written_host if usual else f"{self.written_host}:{self.port}"
 
     def is_named_in(self, allowed: Collection[str]) -> bool:
         """Whether the team named this very host and port; a host alone means its usual ports."""
-        if f"{self.host}:{self.port}" in allowed:
+        if f"{self.written_host}:{self.port}" in allowed:
             return True
-        return self.host in allowed and self.port in DEFAULT_PORTS.values()
+        return self.written_host in allowed and self.port in DEFAULT_PORTS.values()
 
 
 def read_target(url: str, allowed: Collection[str] = ()) -> Target:

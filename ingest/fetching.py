@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from types import TracebackType
 from urllib.parse import urljoin
@@ -23,10 +20,10 @@ import httpx
 import stamina
 
 from ingest.addresses import Address, Target, UnsafeAddressError, check_address, read_target
+from ingest.answers import PERMANENT, Fetched, FetchLimits, choose_unpacker, read_retry_after
 from kb.errors import UnavailableError
 
 USER_AGENT = "kbops/1 (knowledge base link check and notices)"
-PERMANENT = frozenset({301, 308})
 _REDIRECTS = PERMANENT | {302, 303, 307}
 _LATER = frozenset({429, 503})
 _READ_BYTES = 16_384
@@ -49,39 +46,6 @@ class _TryLaterError(UnavailableError):
     def __init__(self, answer: Fetched) -> None:
         super().__init__(f"status {answer.status_code}")
         self.answer = answer
-
-
-@dataclass(frozen=True, slots=True)
-class FetchLimits:
-    """What one fetch, and all at once, may cost."""
-
-    hops: int = 5
-    """Redirects that are followed."""
-    body_bytes: int = 2_000_000
-    """Of the body, unpacked."""
-    total_seconds: float = 20.0
-    """Of one attempt over all its hops, without the time spent waiting for its turn."""
-    connect_seconds: float = 5.0
-    attempts: int = 3
-    """How often 429 and 503 are asked again, the first time included."""
-    wait_seconds: float = 30.0
-    """Longest wait before another attempt; a server that asks for more is left alone."""
-    at_once: int = 16
-    """Requests under way to all hosts together."""
-    per_host_seconds: float = 1.0
-    """Between the beginnings of two requests to one host; never two at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """The last answer, after redirects."""
-
-    url: str
-    status_code: int
-    headers: Mapping[str, str]
-    body: bytes
-    redirects: tuple[tuple[int, str], ...] = ()
-    """Status and next URL of every hop."""
 
 
 @dataclass(slots=True)
@@ -344,43 +308,6 @@ class Fetcher:
             if len(kept) > limit:
                 raise UnavailableError(f"a body of more than {limit} bytes", retryable=False)
         return bytes(kept)
-
-
-def choose_unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
-    """How to unpack pieces of a body to at most so many bytes.
-
-    Raises:
-        UnavailableError: An encoding that was not asked for and has no limit here.
-    """
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
-        return lambda raw, _most: raw
-    if name not in ("gzip", "x-gzip", "deflate"):
-        raise UnavailableError(f"content encoding {name[:40]!r}", retryable=False)
-    packed = zlib.decompressobj(wbits=zlib.MAX_WBITS | (16 if "gzip" in name else 0))
-
-    def unpack(raw: bytes, most: int) -> bytes:
-        try:
-            return packed.decompress(raw, max(1, most))
-        except zlib.error as error:
-            raise UnavailableError(f"a body that does not unpack: {error}") from error
-
-    return unpack
-
-
-def read_retry_after(said: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a Retry-After header asks for, not below 0; None where it says nothing."""
-    if said is None:
-        return None
-    if said.strip().isdecimal() and said.strip().isascii():
-        return float(said.strip()[:9])
-    try:
-        until = parsedate_to_datetime(said)
-    except ValueError:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
 
 
 def fetch_alone(

@@ -14,7 +14,8 @@ from typing import Any
 
 from api.notices.port import DeliveryError, Outgoing
 from ingest.addresses import UnsafeAddressError
-from ingest.fetching import FetchLimits, fetch_alone, read_retry_after
+from ingest.answers import FetchLimits, read_retry_after
+from ingest.fetching import fetch_alone
 from kb.clock import format_instant
 from kb.errors import UnavailableError
 

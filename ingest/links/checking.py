@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Seque
 from datetime import datetime
 
 from ingest.addresses import UnsafeAddressError, read_target
-from ingest.fetching import BrokenAnswerError, Fetched, Fetcher, NameNotFoundError
+from ingest.answers import Fetched
+from ingest.fetching import BrokenAnswerError, Fetcher, NameNotFoundError
 from ingest.links.judging import LinkState, LinkVerdict, judge_answer
 from kb.errors import UnavailableError
 

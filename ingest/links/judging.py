@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import unquote, urljoin, urlsplit
 
-from ingest.fetching import PERMANENT, Fetched
+from ingest.answers import PERMANENT, Fetched
 from kb.types import ConfidenceState
 
 GONE = frozenset({404, 410})

@@ -133,7 +133,7 @@ class Recorder:
 @pytest.fixture
 def recorder(database: Database, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder(database, at("2026-11-21 12:00"))
-    for name in ("drive", "sync"):
+    for name in JOBS:
         monkeypatch.setitem(JOBS, name, Job(name, JOBS[name].period_of, recorder.work))
     return recorder
 
@@ -189,6 +189,81 @@ def test_a_run_that_was_taken_over_meanwhile_overwrites_nothing(recorder: Record
     assert run is not None and run.report == {"by": "other"}
 
 
+def test_a_killed_run_is_taken_up_again_when_its_lease_has_run_out(recorder: Recorder) -> None:
+    start = recorder.clock.now()
+    with recorder.database.write() as connection:
+        assert jobs.claim_run(connection, "drive", "2026-W46", now=start) == 1
+    scheduler = Scheduler(recorder)  # type: ignore[arg-type]
+    for later, runs in ((timedelta(0), 0), (jobs.LEASE - timedelta(seconds=1), 0), (jobs.LEASE, 1)):
+        recorder.clock = FixedClock(start + later)
+        scheduler.catch_up()
+        with recorder.database.read() as connection:
+            run = jobs.read_run(connection, "drive", "2026-W46")
+        assert run is not None and (run.status == jobs.DONE) == bool(runs)
+
+
+def test_a_lease_of_a_clock_days_ahead_ends_and_the_period_is_run_once(recorder: Recorder) -> None:
+    due = at("2026-11-23 05:00")
+    ahead = due + timedelta(days=3)
+    with recorder.database.write() as connection:
+        assert jobs.claim_run(connection, "drive", "2026-W47", now=ahead) == 1  # And it dies.
+    scheduler = Scheduler(recorder)  # type: ignore[arg-type]
+    runs = []
+    for hours in range(0, 6 * 24, 2):
+        recorder.clock = FixedClock(due + timedelta(hours=hours))
+        before = len(recorder.runs)
+        scheduler.run_due("drive")
+        if len(recorder.runs) > before:
+            runs.append(hours)
+    assert runs == [3 * 24 + 2]
+
+
+def test_what_fails_is_tried_again_later_and_later(recorder: Recorder) -> None:
+    scheduler = Scheduler(recorder)  # type: ignore[arg-type]
+    recorder.fails = UnavailableError("the encoder is away")
+    start, tried = recorder.clock.now(), []
+    for minutes in range(0, 24 * 60, 5):
+        recorder.clock = FixedClock(start + timedelta(minutes=minutes))
+        before = len(recorder.runs)
+        scheduler.run_due("drive") if minutes == 0 else scheduler.catch_up()
+        with recorder.database.read() as connection:
+            run = jobs.read_run(connection, "drive", "2026-W46")
+        assert run is not None
+        if len(recorder.runs) > before and run.fence > len(tried):
+            tried.append(minutes)
+    waits = [b - a for a, b in pairwise(tried)]
+    assert waits == [15, 30, 60, 120, 240, 480]
+
+
+def test_a_run_at_work_keeps_its_lease_however_long_it_takes(recorder: Recorder) -> None:
+    scheduler = Scheduler(recorder)  # type: ignore[arg-type]
+    begun: list[str] = []
+
+    def work_long(_application: Any, period: str) -> dict[str, Any]:
+        begun.append(period)
+        for _ in range(20):
+            recorder.clock = FixedClock(recorder.clock.now() + timedelta(minutes=15))
+            scheduler.catch_up()
+            with recorder.database.write() as connection:
+                assert jobs.claim_run(connection, "drive", period, now=recorder.clock.now()) is None
+        return {}
+
+    JOBS["drive"] = Job("drive", week_of, work_long)
+    scheduler.run_due("drive")
+    assert begun == ["2026-W47"]
+
+
+def test_an_interrupted_run_does_not_count_as_done(recorder: Recorder) -> None:
+    recorder.fails = KeyboardInterrupt()  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        run_job(recorder, "drive")  # type: ignore[arg-type]
+    recorder.fails = None
+    with recorder.database.read() as connection:
+        run = jobs.read_runs(connection)[0]
+    assert (run.status, run.error) == ("failed", "KeyboardInterrupt: ")
+    assert run_job(recorder, "drive").status == "done"  # type: ignore[arg-type]
+
+
 def test_an_unknown_job_is_not_found(recorder: Recorder) -> None:
     with pytest.raises(NotFoundError):
         run_job(recorder, "gossip")  # type: ignore[arg-type]
@@ -208,4 +283,5 @@ def test_the_scheduler_starts_with_a_catch_up_of_every_job_and_stops(
     scheduler.start()
     scheduler.stop()
     assert {"sync", "sync-catch-up", "drive", "drive-catch-up", "freshness"} <= set(added)
+    assert {"links", "digest", "reminders", "catch-up", "relay"} <= set(added)
     assert added[-2:] == ["started", "stopped False"]

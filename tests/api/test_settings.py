@@ -118,6 +118,29 @@ ADDED: list[tuple[str, int, str]] = [
     ("[retrieval]\nlexical = nan", 34, "less than or equal to 1 (got nan)"),
     ("[retrieval]\nlexicl = 0.3", 34, "did you mean 'lexical'?"),
     ("[retrieval]\nlexical = 0\nsemantic = 0", 35, "semantic and lexical are both 0"),
+    ('[links]\nallow_hosts = ["http://wiki"]', 34, "match pattern"),
+    ('[links]\nallow_hosts = ["Wiki.internal"]', 34, "match pattern"),
+    ("[links]\nper_host_seconds = 0", 34, "greater than or equal to 0.1"),
+    ('[links]\nschedule = "weekly"', 34, "not a cron line"),
+    ("[links]\nenable = true", 34, "did you mean 'enabled'?"),
+    ('[notices]\nsmtp_host = "mail"', 34, "smtp_host needs smtp_from"),
+    ('[notices]\nsmtp_from = "kb"', 34, "match pattern"),
+    ('[notices]\nsmtp_password = "x"', 34, "unknown key 'notices.smtp_password'"),
+    ('[notices]\nbase_url = "kb.example.com"', 34, "match pattern"),
+    ("[notices]\nescalate_after_days = 3", 34, "escalation comes before the reminder"),
+    ('[[notices.webhooks]]\nkind = "slack"', 33, "a webhook has a url or a url_env"),
+    (
+        '[[notices.webhooks]]\nkind = "slack"\nurl = "http://x"\nurl_env = "KB_X"',
+        34,
+        "or a url_env",
+    ),
+    (
+        '[[notices.webhooks]]\nkind = "signed"\nurl = "http://x"\nowners = ["zoe"]',
+        34,
+        "unknown owner",
+    ),
+    ('[[owners]]\nname = "cem"\nfallback = "zoe"', 35, "unknown owner 'zoe'"),
+    ('[[owners]]\nname = "cem"\nfallback = "cem"', 35, "unknown owner 'cem'"),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 
@@ -63,8 +64,9 @@ def say(status: int = 200, body: bytes = b"fine", *, length: bool = True, **head
 class LocalServer:
     """HTTP on a port of this machine; counts connections and keeps what was asked."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
         self._answer = answer
+        self._tls = tls
         self.connections = 0
         self.open = 0
         self.most_open = 0
@@ -73,7 +75,7 @@ class LocalServer:
         self.port = 0
 
     async def __aenter__(self) -> LocalServer:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

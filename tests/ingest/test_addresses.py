@@ -58,6 +58,7 @@ def test_a_host_the_team_named_may_be_inside_at_its_own_port_only() -> None:
         ip_address("10.0.0.8"), named=read_target("http://wiki.internal/").is_named_in(allowed)
     )
     assert read_target("http://127.0.0.1:8065/", allowed).port == 8065
+    assert read_target("http://[::1]:8065/", {"[::1]:8065"}).authority == "[::1]:8065"
     for url in ("http://127.0.0.1:8066/", "http://127.0.0.1/", "http://wiki.internal:8080/",
                 "http://other.wiki.internal:8065/"):  # fmt: skip
         with pytest.raises(UnsafeAddressError):

@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import ssl
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
 
 from ingest.addresses import UnsafeAddressError
-from ingest.fetching import (
-    Fetched,
-    Fetcher,
-    FetchLimits,
-    NameNotFoundError,
-    choose_unpacker,
-    fetch_alone,
-    read_retry_after,
-)
+from ingest.answers import Fetched, FetchLimits, choose_unpacker, read_retry_after
+from ingest.fetching import Fetcher, NameNotFoundError, fetch_alone
 from kb.errors import UnavailableError
+from tests.ingest.certificates import make_certificate
 from tests.ingest.network import (
     INSIDE_ADDRESSES,
     INSIDE_URLS,
@@ -365,6 +361,47 @@ def test_a_name_that_is_not_found_is_told_from_a_resolver_that_is_away(
 def test_what_is_no_http_is_an_error_and_no_crash(said: bytes) -> None:
     result, *_ = run("http://example.com/", lambda *_: said)
     assert isinstance(result, UnavailableError)
+
+
+@pytest.mark.parametrize(("certified", "reached"), [("kb.test", True), ("other.test", False)])
+def test_the_certificate_must_be_of_the_name_and_not_of_the_address(
+    tmp_path: Path, certified: str, reached: bool
+) -> None:
+    tls, trusted = make_certificate(tmp_path, certified)
+
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def go() -> tuple[int | str, LocalServer]:
+        async with LocalServer(fine, tls) as server:
+            inner = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(cafile=trusted))
+            here = f"kb.test:{server.port}"
+            async with Fetcher(
+                allowed=[here], limits=QUICK, resolve=resolve, inner=inner
+            ) as fetcher:
+                try:
+                    return (await fetcher.fetch(f"https://{here}/")).status_code, server
+                except UnavailableError as error:
+                    return error.message, server
+
+    said, server = asyncio.run(go())
+    assert (said == 200) == reached and (reached or "certificate" in str(said).lower())
+    assert len(server.asked) == int(reached)
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    tls, _ = make_certificate(tmp_path, "127.0.0.1")
+
+    async def go() -> tuple[str, LocalServer]:
+        async with LocalServer(fine, tls) as server:
+            here = f"127.0.0.1:{server.port}"
+            async with Fetcher(allowed=[here], limits=QUICK) as fetcher:
+                with pytest.raises(UnavailableError) as failure:
+                    await fetcher.fetch(f"https://{here}/")
+            return failure.value.message, server
+
+    said, server = asyncio.run(go())
+    assert "certificate" in said.lower() and server.asked == []
 
 
 def test_a_named_host_is_reached_without_an_event_loop() -> None:

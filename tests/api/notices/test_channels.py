@@ -6,10 +6,13 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from api.notices.port import DeliveryError, Outgoing
 from api.notices.smtp import MailServer, SmtpChannel, compose_mail
 from api.notices.webhooks import Webhook, compose_chat, sign
 from tests.api.notices.servers import Receiver, serve_http, serve_mail
+from tests.ingest.certificates import make_certificate
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SECRET = "s3cret-of-the-team"
@@ -86,6 +90,30 @@ def test_a_password_is_not_sent_in_the_clear() -> None:
             with pytest.raises(DeliveryError):
                 SmtpChannel(server, "ana@example.com").deliver(MESSAGE)
     assert seen == [] and mailbox.envelopes == []
+
+
+def test_mail_goes_through_starttls_with_a_login_and_only_to_who_proves_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, trusted = make_certificate(tmp_path, "127.0.0.1")
+    logins: list[tuple[bytes, bytes]] = []
+
+    def authenticate(*said: Any) -> AuthResult:
+        logins.append((said[-1].login, said[-1].password))
+        return AuthResult(success=True)
+
+    said = {"authenticator": authenticate, "auth_required": True, "require_starttls": True}
+    with serve_mail(tls_context=tls, **said) as (mailbox, port):
+        server = MailServer("127.0.0.1", port, "kb@example.com", "starttls", "kb", "word")
+        with pytest.raises(DeliveryError, match="certificate"):
+            SmtpChannel(server, "ana@example.com").deliver(MESSAGE)
+        assert logins == [] and mailbox.envelopes == []
+        monkeypatch.setattr(
+            "api.notices.smtp.ssl.create_default_context",
+            partial(ssl.create_default_context, cafile=trusted),
+        )
+        SmtpChannel(server, "ana@example.com").deliver(MESSAGE)
+    assert logins == [(b"kb", b"word")] and len(mailbox.envelopes) == 1
 
 
 def test_a_signed_webhook_is_verified_by_whoever_has_the_secret() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from api.doctor import examine
 from api.jobs import run_job
 from api.scheduler import Scheduler
 from api.wiring import Application
@@ -265,6 +266,16 @@ def test_what_stays_undone_goes_to_the_owner_then_to_the_fallback_each_once(
     ]
 
 
+def test_a_reminder_names_only_what_it_has_not_named_before(told: Application) -> None:
+    for days, document_id in ((7, "wanted"), (8, "other")):
+        make_draft(told, document_id)
+        at(told, days=days)
+        assert told.notices.write_reminders() == {"reminded": ["ana"], "escalated": []}
+    with told.database.read() as connection:
+        bodies = [notice.body for notice in outbox.read_notices(connection, kinds=["reminder"])]
+    assert "About other" in bodies[0] and "About wanted" not in bodies[0]
+
+
 def test_what_was_done_meanwhile_is_not_asked_again(told: Application, mailbox: Mail) -> None:
     sync(told)
     make_draft(told)
@@ -292,6 +303,25 @@ def test_old_news_is_not_sent_when_mail_is_first_set_up(told: Application, mailb
     at(told, days=8)
     assert len(told.notices.send()["failed"]) == 1
     assert mails(mailbox) == [] and told.notices.list_notices()[0]["status"] == "given up"
+
+
+def test_the_doctor_says_who_is_not_reached_and_what_was_given_up(
+    told: Application, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(examined: Application) -> tuple[str, str]:
+        found = next(f for f in examine(examined) if f["name"] == "notices")
+        return found["verdict"], found["detail"]
+
+    assert look(told) == ("green", "2 owners are reached")
+    verdict, detail = look(application)
+    assert verdict == "look" and "ana, ben" in detail
+    make_draft(told)
+    run_job(told, "digest")
+    at(told, days=8)
+    told.notices.send()
+    assert look(told) == ("look", "1 given up: kb notices list --unsent")
+    monkeypatch.delenv("KB_WEBHOOK_SECRET")
+    assert look(told)[0] == "red"
 
 
 def test_a_missing_secret_is_said_and_loses_nothing(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.fetching import Fetcher, FetchLimits
+from ingest.answers import FetchLimits
+from ingest.fetching import Fetcher
 from ingest.links.checking import SILENT_LINKS, LinkChecker
 from ingest.links.judging import LinkState, LinkVerdict
 from tests.ingest.network import PUBLIC, LocalServer, World, answers, say
@@ -100,9 +101,10 @@ def test_a_silent_host_is_left_alone_after_two_links() -> None:
     assert seconds < 2.0
 
 
+@pytest.mark.slow
 def test_five_hundred_silent_hosts_take_bounded_time_tasks_and_memory() -> None:
     limits = FetchLimits(
-        total_seconds=0.05, connect_seconds=0.05, per_host_seconds=0.0, attempts=1, at_once=16
+        total_seconds=0.1, connect_seconds=0.1, per_host_seconds=0.0, attempts=1, at_once=16
     )
     urls = [f"http://h{host}.example/silent?{n}" for host in range(500) for n in range(4)]
 
@@ -114,7 +116,7 @@ def test_five_hundred_silent_hosts_take_bounded_time_tasks_and_memory() -> None:
     def silent(_method: str, _path: str, _headers: Mapping[str, str]) -> None:
         return None
 
-    async def go() -> tuple[int, int, int, int]:
+    async def go() -> tuple[int, int, int, int, int]:
         most = most_files = 0
         async with LocalServer(silent) as public:
             world = World(public, public, frozenset({PUBLIC}))
@@ -126,12 +128,12 @@ def test_five_hundred_silent_hosts_take_bounded_time_tasks_and_memory() -> None:
                     most_files = max(most_files, len(list(FILES.iterdir())))
                     assert state.verdict is LinkVerdict.UNKNOWN
                     count += 1
-            return count, most, world.most_open, most_files
+            return count, most, world.most_open, most_files, public.connections
 
     tracemalloc.start()
     began = time.monotonic()
     files_before = len(list(FILES.iterdir()))
-    count, most_tasks, most_open, most_files = asyncio.run(go())
+    count, most_tasks, most_open, most_files, connections = asyncio.run(go())
     seconds = time.monotonic() - began
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -139,8 +141,11 @@ def test_five_hundred_silent_hosts_take_bounded_time_tasks_and_memory() -> None:
     assert most_tasks <= limits.at_once and most_open <= limits.at_once
     # Both ends of a connection are files of this process, and the server's are closed late.
     assert most_files < files_before + 10 * limits.at_once
-    # 500 hosts, two tries each of 0.05 s, 16 at a time: 3.2 s, and room for a busy machine.
-    assert seconds < 30.0
+    assert connections <= SILENT_LINKS * 400
+    # Two tries of 0.1 s each: 6.3 s with 16 at a time, 15 s as measured with memory traced; what
+    # bounds it is the number of tries and of hosts at a time, the rest is the machine's.
+    assert most_open > limits.at_once // 2
+    assert seconds < 240.0
     assert peak < 30_000_000
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.fetching import Fetched
+from ingest.answers import Fetched
 from ingest.links.judging import (
     MISSING,
     KnownDocument,

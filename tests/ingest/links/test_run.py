@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import pytest
 from sqlalchemy import update
 
-from ingest.fetching import Fetched, Fetcher, FetchLimits
+from ingest.answers import Fetched, FetchLimits
+from ingest.fetching import Fetcher
 from ingest.links import rows
 from ingest.links.run import BATCH_LINKS, check_links
 from ingest.sync import sync_source
