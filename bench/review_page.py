@@ -177,15 +177,17 @@ def measure(
             time.sleep(0.1)
     readers = [Reader(port, key) for _ in range(count)]
     edited = markdown.replace("restart", "start again", 40)
+    pages: list[tuple[str, str, str, dict[str, str]]] = [
+        ("inbox", "GET", "/review", {}),
+        ("inbox, filtered by words", "GET", "/review?text=press", {}),
+        ("draft, 8 steps, 12 tickets", "GET", "/review/drf_0001", {}),
+        ("draft, 2,000 lines, 500 tickets", "GET", f"/review/{BIG}", {}),
+        ("its live preview", "POST", f"/review/{BIG}/preview", {"live": "1", "markdown": edited}),
+    ]
     return [
-        time_page(readers, requests, spent, "inbox", "GET", "/review"),
-        time_page(readers, requests, spent, "inbox, filtered by words", "GET", "/review?text=press"),
-        time_page(readers, requests, spent, "draft, 8 steps, 12 tickets", "GET", "/review/drf_0001"),
-        time_page(readers, requests, spent, "draft, 2,000 lines, 500 tickets", "GET",
-                  f"/review/{BIG}"),
-        time_page(readers, requests, spent, "its live preview", "POST", f"/review/{BIG}/preview",
-                  live="1", markdown=edited),
-    ]  # fmt: skip
+        time_page(readers, requests, spent, name, method, path, **form)
+        for name, method, path, form in pages
+    ]
 
 
 if __name__ == "__main__":
