@@ -97,7 +97,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = ReviewWorld(Path(folder) / "kb", said.seed)
         world.application.__dict__["weekly"] = _Weekly()
-        world.application.desk.check_regression = lambda draft, _tickets: draft.checks[0]  # type: ignore[method-assign]
+        # The checks of an edited text are not raced either, and would read every article there is.
+        world.application.desk.check_draft = lambda draft: draft.checks[:1]  # type: ignore[method-assign]
         for number in range(said.races):
             ends[race(world, number, rng)] += 1
         with world.application.database.read() as connection:
