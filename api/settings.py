@@ -170,6 +170,9 @@ class McpSettings(_Section):
     """Web pages that may call, as browsers state them in `Origin`: scheme, name and port."""
 
 
+CLIENT_SECRET_VARIABLE = "KB_OIDC_CLIENT_SECRET"  # noqa: S105  (a name, no secret)
+
+
 class GrantSettings(_Section):
     """Who comes in through OpenID Connect as what; the first that fits counts."""
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,19 @@ def render_page(
     return HTMLResponse(text, status_code=status, headers=PAGE_HEADERS | dict(headers or {}))
 
 
-def stylesheet_path(name: str = STYLESHEET.name) -> str:
-    """A stylesheet's address; changes with its text, so that it may be cached for long."""
-    return f"/static/{name}?v={_digests[name]}"
+def stylesheet_path() -> str:
+    """The stylesheet's address; changes with its text, so that it may be cached for long."""
+    return f"/static/kbops.css?v={_digest(STYLESHEET)}"
+
+
+def static_path(name: str) -> str:
+    """Address of another file of ours, which changes with its text too."""
+    return f"/static/{name}?v={_digest(STYLESHEET.with_name(name))}"
+
+
+@cache
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
 def _show(value: Any) -> Any:
@@ -92,11 +103,8 @@ def _make_environment() -> Environment:
         "plural": wording.plural,
     }
     environment.globals["stylesheet_path"] = stylesheet_path
+    environment.globals["static_path"] = static_path
     return environment
 
 
-_digests = {
-    sheet.name: hashlib.sha256(sheet.read_bytes()).hexdigest()[:12]
-    for sheet in sorted(STYLESHEET.parent.glob("*.css"))
-}
 _environment = _make_environment()

@@ -10,9 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from sqlalchemy import insert
 
-from api.openid import CLIENT_VARIABLE
 from api.people import reset_person
-from api.settings import ActionSettings, GrantSettings, SignInSettings
+from api.settings import CLIENT_SECRET_VARIABLE, ActionSettings, GrantSettings, SignInSettings
 from api.wiring import Application
 from gaps.drafting.drafts import make_id
 from gaps.operating.autonomy import NEEDED_CHECKS
@@ -123,7 +122,7 @@ def test_a_setup_link_ends_at_the_inbox(kb: Application, page: Page, pictures: P
 
 @pytest.fixture
 def provider(kb: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    monkeypatch.setenv(CLIENT_VARIABLE, CLIENT_SECRET)
+    monkeypatch.setenv(CLIENT_SECRET_VARIABLE, CLIENT_SECRET)
     with serve_provider() as served:
         said = SignInSettings(
             openid_issuer=served.issuer, client_id=CLIENT_ID, openid_name="Fennmark",
