@@ -60,6 +60,8 @@ OUT_OF_SCOPE_TEXTS = 1_200
 """Of CLINC150, all its parts together."""
 SINGLE = (
     *FEATURES,
+    "exclusivity",
+    "belonging",
     "contrast",
     "score",
     "best",
@@ -338,9 +340,10 @@ def measure_model(drawn: Sequence[Drawn], calibration: TopicCalibration) -> dict
     by_draw: dict[str, list[float]] = {}
     pooled: tuple[list[float], list[bool]] = ([], [])
     for one in drawn:
-        chances = np.asarray([calibration.probability(one.topics[at].values) for at in one.usable])
+        stated = [calibration.probability(one.topics[at].values) for at in one.usable]
+        chances = np.asarray(calibration.adapt(stated))
         truth = one.missing[one.usable]
-        for key, value in _measure_draw(chances, truth, calibration).items():
+        for key, value in _measure_draw(chances, stated, truth, calibration).items():
             by_draw.setdefault(key, []).append(value)
         pooled[0].extend(chances.tolist())
         pooled[1].extend(truth.tolist())
@@ -350,10 +353,14 @@ def measure_model(drawn: Sequence[Drawn], calibration: TopicCalibration) -> dict
 
 
 def _measure_draw(
-    chances: NDArray[np.float64], truth: NDArray[np.bool_], calibration: TopicCalibration
+    chances: NDArray[np.float64],
+    stated: Sequence[float],
+    truth: NDArray[np.bool_],
+    calibration: TopicCalibration,
 ) -> dict[str, float]:
+    """Of the chances as adapted to the draw, and the verdicts, which stand on those before."""
     said = chances > 0.5
-    verdicts = [calibration.decide(float(chance)) for chance in chances]
+    verdicts = [calibration.decide(chance) for chance in stated]
     review = np.asarray([verdict is Verdict.REVIEW for verdict in verdicts])
     called = np.asarray([verdict is Verdict.MISSING for verdict in verdicts])
     wrong = (called != truth) & ~review

@@ -1,8 +1,9 @@
 """What the tickets' nearest documents say about each topic, against the other topics; pure.
 
 Scales differ from one knowledge base to the next (an article of three phrases is never as near as
-one of ten), so that nothing here is a cosine as it stands: each feature compares a topic with the
-other topics, or a document with the others of the same ticket.
+one of ten, and in a narrow product everything is near), so that nothing here is a cosine as it
+stands: each feature compares a topic with the other topics, or a document with the others of the
+same ticket, and what the model reads is measured in what the corpus' own articles reach.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ HOME_SHARE = 0.5
 of .92 on BANKING77 and .95 on CLINC150 (three phrases). Half of each topic's own size gave .86 and
 .94, and measured the topics' sizes with it, which are equal in those sets and nowhere else."""
 FEWEST_AT_HOME = 3
+CLEAR_LEAD = 0.75
+"""Quantile of the articles' leads that counts as one article's clear lead: a quarter of the
+articles at least are taken to have one topic of their own."""
+NARROWEST = 0.05
+"""Least scale: below it topics are told apart by nothing but noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +93,17 @@ def measure_topics(
       nearest to it besides: below 0 the article belongs to a neighbour.
     - `belonging`: the same by ticket and without topics: the cosine of each ticket's nearest
       article, less what that article reaches with the tickets nearest to it.
+    - `relative_exclusivity`: that over the lead that articles have here with the topic nearest to
+      them, before the next topic (their upper quartile).
+    - `relative_belonging`: that over what articles here reach with the topic nearest to them, less
+      what they reach with the middle one.
     - `home_share`: share of tickets as near to their article as any topic is on average.
     - `sole`: 1 where no other topic has the same best article, else 0.
-    - Measured too, and not in the model: `score` and `best` (mean cosine of the best article, and
-      of each ticket's own), `contrast` (`best` less the floor of the ticket's list), `margin` (best
-      article less second), `above_share` (tickets above the corpus' median), `winner_share`
-      (tickets whose nearest is the commonest one), `log_size`.
+    - Measured too, and not in the model: `exclusivity` and `belonging` as they are, `score` and
+      `best` (mean cosine of the best article, and of each ticket's own), `contrast` (`best` less
+      the floor of the ticket's list), `margin` (best article less second), `above_share` (tickets
+      above the corpus' median), `winner_share` (tickets whose nearest is the commonest one),
+      `log_size`.
 
     Args:
         cosines: float32 (tickets, documents), every ticket of the corpus, in a topic or not.
@@ -127,6 +138,10 @@ class _Corpus:
     home: Vectors
     """Each document's mean cosine with the tickets nearest to it."""
     median: float
+    lead: float
+    """Of an article with the topic nearest to it, before the next topic; upper quartile."""
+    reach: float
+    """Of an article with the topic nearest to it, before the middle topic; median."""
 
     @classmethod
     def measure(cls, cosines: Vectors, floors: Vectors, groups: Sequence[Places]) -> _Corpus:
@@ -140,6 +155,7 @@ class _Corpus:
         count = min(wanted, len(cosines))
         top = np.partition(cosines, len(cosines) - count, axis=0)[len(cosines) - count :]
         nearest = cosines.max(axis=1)
+        ranked = np.sort(means[filled], axis=0)
         return cls(
             groups,
             nearest,
@@ -150,6 +166,7 @@ class _Corpus:
             means.max(axis=0, initial=-np.inf),
             np.sort(top, axis=0).mean(axis=0, dtype=np.float64),
             float(np.median(nearest)),
+            *_measure_scales(ranked),
         )
 
     def describe(self, topic: int) -> TopicFeatures:
@@ -182,12 +199,24 @@ class _Corpus:
 
     def _compare(self, places: Places, exclusivity: float, document: int) -> dict[str, float]:
         nearest, choice = self.nearest[places], self.choice[places]
+        belonging = float((nearest - self.home[choice]).mean())
         return {
             "exclusivity": exclusivity,
-            "belonging": float((nearest - self.home[choice]).mean()),
+            "belonging": belonging,
+            "relative_exclusivity": exclusivity / self.lead,
+            "relative_belonging": belonging / self.reach,
             "home_share": float((nearest >= self.reached[choice]).mean()),
             "sole": float((self.best == document).sum() == 1),
         }
+
+
+def _measure_scales(ranked: Vectors) -> tuple[float, float]:
+    """Lead and reach of the articles, from their means by topic in ascending order."""
+    if len(ranked) < 2:
+        return 1.0, 1.0
+    lead = float(np.quantile(ranked[-1] - ranked[-2], CLEAR_LEAD))
+    reach = float(np.median(ranked[-1] - np.median(ranked, axis=0)))
+    return max(lead, NARROWEST), max(reach, NARROWEST)
 
 
 def measure_closeness(vectors: Vectors) -> Vectors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class TopicCoverage:
     """Whether the knowledge base answers a topic."""
 
     probability_missing: float
-    """0 to 1, at the share of missing topics the calibration was fitted on."""
+    """0 to 1, at the share of missing topics that all topics together speak for."""
     likelihood_ratio: float
     """What the documents add to any other evidence of *missing*; above 1 they speak for it."""
     verdict: Verdict
@@ -90,7 +90,7 @@ def judge_topics(
         for tickets, stray in zip(members, strays, strict=True)
     ]
     measured = measure_topics(filled.cosines, filled.floors, groups)
-    return {
+    judged = {
         key: _judge(
             _Topic(found, len(groups[at]), bool(diffuse[at]), tuple(sorted(strays[at]))),
             filled.document_ids,
@@ -98,6 +98,20 @@ def judge_topics(
             calibration,
         )
         for at, (key, found) in enumerate(zip(topic_ids, measured, strict=True))
+    }
+    return _adapt(judged, calibration)
+
+
+def _adapt(
+    judged: dict[str, TopicCoverage], calibration: TopicCalibration
+) -> dict[str, TopicCoverage]:
+    """The verdicts stand, whose errors by kind depend on no share; what is stated does."""
+    known = [key for key, found in judged.items() if found.rival_topic is not None]
+    stated = calibration.adapt([judged[key].probability_missing for key in known])
+    adapted = dict(zip(known, stated, strict=True))
+    return {
+        key: replace(found, probability_missing=adapted.get(key, found.probability_missing))
+        for key, found in judged.items()
     }
 
 
@@ -203,7 +217,7 @@ def _explain(
     # The article's name first: who reads it can look there.
     against = sorted(
         ((added, key) for key, added in calibration.contributions(values).items() if added > 0),
-        key=lambda pair: (pair[1] != "exclusivity", -pair[0], pair[1]),
+        key=lambda pair: (pair[1] != "relative_exclusivity", -pair[0], pair[1]),
     )
     return [_speak_against(key, values, document, rival) for _, key in against[:DOUBTS]]
 
@@ -218,7 +232,7 @@ def _speak_for(values: Mapping[str, float], document: str, rival: str) -> str:
 
 
 def _speak_against(key: str, values: Mapping[str, float], document: str, rival: str) -> str:
-    if key == "exclusivity" and values["exclusivity"] < 0:
+    if key == "relative_exclusivity" and values["exclusivity"] < 0:
         return (
             f"its best article, {document}, belongs rather to the topic {rival} "
             f"(nearer to it by {-values['exclusivity']:.2f})"
@@ -228,7 +242,7 @@ def _speak_against(key: str, values: Mapping[str, float], document: str, rival: 
             f"{values['home_share']:.0%} of its tickets are as near to their article as a topic "
             "with an article of its own is"
         )
-    if key == "exclusivity":
+    if key == "relative_exclusivity":
         return (
             f"its best article, {document}, is hardly nearer to it than to the topic {rival} "
             f"(by {values['exclusivity']:.2f})"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gaps.discovery.duplicates import find_near_leaders
 from gaps.drafting.hostile import is_hostile
 from gaps.finding.window import Window
 from gaps.grouping import joining, naming
@@ -20,14 +19,13 @@ from gaps.grouping.clustering import (
     cluster_points,
     form_cluster,
 )
-from gaps.grouping.likeness import Background, likeness_ratios, measure_background
+from gaps.grouping.likeness import measure_likeness
 from gaps.keeping.lineage import Group
 from gaps.keeping.rows import FINE
 from gaps.ranking.voices import requester_of
 from gaps.reading.cleaning import is_automatic
 from gaps.reading.language import main_language
 from gaps.types import Coverage, Ticket, Topic
-from kb.ports import Vectors
 
 NEAR_QUANTILE = 0.25
 """A served ticket is near a topic when it is closer than the farthest quarter of the topic's."""
@@ -100,7 +98,7 @@ def group_tickets(
     groups = [*standing, *(group for group in fresh if news is None or group & news)]
     groups = joining.group_by_failed_article(groups, _failed_on(believable, window), requesters)
     holders = _unknown_holders(believable, terms, requesters, find_unknown)
-    usual = background_of(window.vectors).middle
+    usual = window.usual.middle
     groups = joining.merge_by_markers(
         groups,
         holders,
@@ -137,22 +135,6 @@ def describe_topics(
     ]
 
 
-def measure_likeness(
-    left: Group, right: Group, vectors: Mapping[str, Vectors], usual: float
-) -> float:
-    """Mean cosine between two groups over that within the looser one.
-
-    Args:
-        left: Ticket ids.
-        right: Ticket ids.
-        vectors: Unit vectors by ticket id.
-        usual: What any two tickets of the corpus have in common, and does not count.
-    """
-    parts = [np.stack([vectors[key] for key in sorted(group)]) for group in (left, right)]
-    ratios = likeness_ratios([part.sum(axis=0) for part in parts], [len(p) for p in parts], usual)
-    return float(ratios[0, 1]) if np.isfinite(ratios[0, 1]) else 1.0
-
-
 def _cluster(tickets: Sequence[Ticket], window: Window, seed: int) -> list[Cluster]:
     if not tickets:
         return []
@@ -167,19 +149,10 @@ def _cluster(tickets: Sequence[Ticket], window: Window, seed: int) -> list[Clust
         points,
         asked,
         answers=np.stack([answers.get(t.ticket_id, nothing) for t in tickets]),
-        background=background_of(vectors),
-        answer_background=background_of(answers),
+        background=window.usual,
+        answer_background=window.usual_answers,
         seed=seed,
     )
-
-
-def background_of(found: Mapping[str, Vectors]) -> Background:
-    """How alike any two texts are; copies count once, or a flood would be what is usual."""
-    if not found:
-        return measure_background(np.zeros((0, 1), np.float32))
-    matrix = np.stack([found[key] for key in sorted(found)])
-    leaders = find_near_leaders(matrix, np.arange(len(matrix)))
-    return measure_background(matrix[leaders == np.arange(len(matrix))])
 
 
 def _failed_on(tickets: Sequence[Ticket], window: Window) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -14,7 +15,8 @@ from gaps.finding.coverage import Searcher
 from gaps.finding.discovery import FoundTopic
 from gaps.finding.recording import FinderSettings, Run
 from gaps.finding.report import FindReport
-from gaps.finding.tracing import Known, Traced, trace_topics
+from gaps.finding.tracing import Known, trace_topics
+from gaps.finding.twins import find_twin_topics
 from gaps.finding.window import Progress, Window, read_tickets, read_window
 from gaps.keeping import rows
 from gaps.keeping.correcting import read_corrections
@@ -23,7 +25,6 @@ from gaps.ranking.weeks import start_of_week
 from gaps.triage import evidence
 from gaps.triage.facts import Judgement, TopicFacts
 from gaps.triage.judging import judge_duplicate, judge_topic
-from gaps.triage.twins import find_twin_topics
 from gaps.types import Ticket
 from kb.database import Database
 from kb.ports import Encoder
@@ -73,7 +74,6 @@ def find_gaps(
     with database.read() as connection:
         library = evidence.read_library(connection, encoder.recipe, settings.authorities)
         known = _read_known(connection, encoder.recipe, tickets)
-        pairs = rows.read_topics(connection, level=rows.PAIR)
     window = read_window(database, retriever, tickets, set(library.documents), progress)
 
     def find_unknown(terms: set[str]) -> set[str]:
@@ -81,29 +81,19 @@ def find_gaps(
             return evidence.read_unknown_terms(connection, terms, Audience.INTERNAL)
 
     traced = trace_topics(window, known, find_unknown, anew=anew, seed=settings.seed)
-    twins = find_twin_topics(
-        window, library, traced.topics, {s.topic.topic_id: s.topic.ticket_ids for s in pairs}
-    )
-    habits = evidence.measure_habits(window.answers, window.tickets, window.coverage)
-    judged = _judge(retriever, library, window, habits, traced.topics, judge_topic)
-    judged += _judge(retriever, library, window, habits, twins, judge_duplicate)
+    twins = find_twin_topics(window, library, traced.topics, known.pairs)
+    judged = _judge_all(retriever, library, window, traced.topics, twins)
     covered = judge_topics(
         window.coverage,
         {topic.topic.topic_id: topic.topic.ticket_ids for topic in traced.topics},
         read_shipped_calibration(),
         vectors=window.vectors,
     )
+    traced = replace(traced, topics=traced.topics + twins)
     run = Run(f"run_{secrets.token_hex(8)}", settings, start, end, now, actor)
     with database.write() as connection:
         return run.write(
-            connection,
-            window,
-            library,
-            _with_twins(traced, twins),
-            judged,
-            known,
-            covered,
-            encoder.recipe,
+            connection, window, library, traced, judged, known, covered, encoder.recipe
         )
 
 
@@ -112,13 +102,23 @@ def _read_known(connection: Connection, recipe: str, tickets: list[Ticket]) -> K
         [stored for stored in rows.read_topics(connection) if stored.recipe == recipe],
         rows.read_memberships(connection, [ticket.ticket_id for ticket in tickets]),
         sum_up(read_corrections(connection)),
+        {
+            stored.topic.topic_id: stored.topic.ticket_ids
+            for stored in rows.read_topics(connection, level=rows.PAIR)
+        },
     )
 
 
-def _with_twins(traced: Traced, twins: list[FoundTopic]) -> Traced:
-    return Traced(
-        traced.topics + twins, traced.events, traced.believable, traced.reason, traced.coarse_of
-    )
+def _judge_all(
+    retriever: Searcher,
+    library: evidence.Library,
+    window: Window,
+    topics: list[FoundTopic],
+    twins: list[FoundTopic],
+) -> list[tuple[FoundTopic, Judgement]]:
+    habits = evidence.measure_habits(window.answers, window.tickets, window.coverage)
+    judged = _judge(retriever, library, window, habits, topics, judge_topic)
+    return judged + _judge(retriever, library, window, habits, twins, judge_duplicate)
 
 
 def _judge(

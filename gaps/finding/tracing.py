@@ -11,14 +11,13 @@ from gaps.discovery.partition import discover
 from gaps.finding.discovery import (
     FoundTopic,
     Grouping,
-    background_of,
     believable_tickets,
     describe_topics,
     group_tickets,
-    measure_likeness,
 )
 from gaps.finding.window import Window
 from gaps.grouping.clustering import SEED
+from gaps.grouping.likeness import measure_likeness
 from gaps.keeping.corrections import Corrected, keep_apart
 from gaps.keeping.increment import Increment, assign_new
 from gaps.keeping.lineage import TopicEvent, trace_lineage
@@ -38,6 +37,8 @@ class Known:
     memberships: Mapping[str, Membership]
     """Of the window's tickets that were looked at before."""
     corrected: Corrected
+    pairs: Mapping[str, Sequence[str]]
+    """Tickets of each topic around twin articles."""
 
     @property
     def members(self) -> dict[str, tuple[str, ...]]:
@@ -83,7 +84,7 @@ def trace_topics(
         grouping = _add_new(window, known, believable, increment, find_unknown)
     else:
         grouping = group_tickets(window, find_unknown, seed=seed)
-    usual = background_of(window.vectors).middle
+    usual = window.usual.middle
     lineage = trace_lineage(
         keep_apart(grouping.groups, known.corrected.apart, known.members),
         known.members,

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
+
+import numpy as np
 
 from gaps import repository, signals
+from gaps.discovery.duplicates import find_near_leaders
 from gaps.finding.coverage import Searcher, is_unresolved, measure_coverage, to_coverage
 from gaps.grouping.answers import answer_of
+from gaps.grouping.likeness import Background, measure_background
 from gaps.reading.cleaning import clean_ticket
 from gaps.reading.coverage_rows import hash_question, read_answers, write_answers
 from gaps.types import Coverage, Ticket, TicketStatus
@@ -19,7 +24,7 @@ COVERAGE_BATCH = 50
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Window:
     """The tickets a run reads."""
 
@@ -32,6 +37,25 @@ class Window:
     """Of the unresolved tickets."""
     served: tuple[Ticket, ...]
     """The tickets an article answered."""
+
+    @cached_property
+    def usual(self) -> Background:
+        """How alike any two questions are."""
+        return _measure_usual(self.vectors)
+
+    @cached_property
+    def usual_answers(self) -> Background:
+        """How alike any two answers are."""
+        return _measure_usual(self.answers)
+
+
+def _measure_usual(found: Mapping[str, Vectors]) -> Background:
+    """Copies count once, or a flood would be what is usual."""
+    if not found:
+        return measure_background(np.zeros((0, 1), np.float32))
+    matrix = np.stack([found[key] for key in sorted(found)])
+    leaders = find_near_leaders(matrix, np.arange(len(matrix)))
+    return measure_background(matrix[leaders == np.arange(len(matrix))])
 
 
 def read_tickets(database: Database, since: datetime, until: datetime) -> list[Ticket]:

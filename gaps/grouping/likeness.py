@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,22 @@ def likeness_ratios(sums: Sequence[Vectors], counts: Sequence[int], usual: float
     ratios[np.tril_indices(len(counts))] = -np.inf
     ratios[size < 2, :] = ratios[:, size < 2] = -np.inf
     return np.asarray(ratios, np.float32)
+
+
+def measure_likeness(
+    left: Collection[str], right: Collection[str], vectors: Mapping[str, Vectors], usual: float
+) -> float:
+    """Mean cosine between two groups over that within the looser one.
+
+    Args:
+        left: Ticket ids.
+        right: Ticket ids.
+        vectors: Unit vectors by ticket id.
+        usual: What any two tickets of the corpus have in common, and does not count.
+    """
+    parts = [np.stack([vectors[key] for key in sorted(group)]) for group in (left, right)]
+    ratios = likeness_ratios([part.sum(axis=0) for part in parts], [len(p) for p in parts], usual)
+    return float(ratios[0, 1]) if np.isfinite(ratios[0, 1]) else 1.0
 
 
 def mean_similarities(matrix: Vectors) -> Vectors:

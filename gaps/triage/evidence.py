@@ -34,7 +34,7 @@ from kb.types import Audience, Document
 
 TWIN_SIMILARITY = 0.75
 """Of two articles' mean passages. On the made-up company its planted twins lie at 0.78 and 0.75,
-and 0.78 too what merely adjoins: that people ask the same of both decides (gaps/triage/twins.py).
+and 0.78 too what merely adjoins: that people ask the same of both decides (gaps/finding/twins.py).
 """
 FEWEST_RESOLUTIONS = 3
 SAMPLED_RESOLUTIONS = 300

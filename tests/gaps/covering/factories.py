@@ -4,8 +4,8 @@ from gaps.covering.model import FEATURES, TopicCalibration
 
 Lists = dict[str, list[tuple[str, float]]]
 WEIGHTS = {
-    "exclusivity": -1.0,
-    "belonging": -1.0,
+    "relative_exclusivity": -1.0,
+    "relative_belonging": -1.0,
     "home_share": -1.0,
     "sole": -0.1,
 }

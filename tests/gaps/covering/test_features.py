@@ -75,3 +75,22 @@ def test_closeness_is_the_mean_cosine_with_the_others():
     half = 2**-0.5
     assert measure_closeness(rows).tolist() == pytest.approx([half / 2, half / 2, half])
     assert measure_closeness(rows[:1]).tolist() == [0.0]
+
+
+def test_relative_features_do_not_depend_on_how_narrow_the_product_is():
+    lists, topics = make_siblings()
+    narrow = {
+        key: [(document, 0.5 + 0.5 * cosine) for document, cosine in ranked]
+        for key, ranked in lists.items()
+    }
+    wide, close = (
+        measure_topics(
+            filled.cosines, filled.floors,
+            [np.asarray([filled.ticket_ids.index(t) for t in topics[key]]) for key in topics],
+        )
+        for filled in (fill_similarities(lists), fill_similarities(narrow))
+    )  # fmt: skip
+    for one, other in zip(wide, close, strict=True):
+        assert one.values["exclusivity"] == pytest.approx(2 * other.values["exclusivity"], abs=1e-4)
+        for name in ("relative_exclusivity", "relative_belonging"):
+            assert one.values[name] == pytest.approx(other.values[name], abs=1e-4)

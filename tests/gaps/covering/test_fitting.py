@@ -79,3 +79,15 @@ def test_other_evidence_multiplies_with_the_likelihood_ratio():
     calibration = replace(make_calibration(), prior=0.2)
     assert calibration.likelihood_ratio(0.2) == pytest.approx(1.0)
     assert calibration.likelihood_ratio(0.8) == pytest.approx(16.0)
+
+
+def test_stated_chances_follow_the_share_that_all_of_them_speak_for():
+    calibration = make_calibration()
+    mostly_covered = [0.05] * 180 + [0.9] * 20
+    adapted = calibration.adapt(mostly_covered)
+    # Saerens et al.: fewer are missing than at the fitted half, so the same evidence says less.
+    assert adapted[-1] < 0.9 and adapted[0] < 0.05
+    assert np.mean(adapted) == pytest.approx(0.1, abs=0.03)
+    assert adapted == sorted(adapted)
+    assert calibration.adapt([0.9, 0.1]) == pytest.approx([0.9, 0.1], abs=0.01)
+    assert calibration.adapt([]) == []

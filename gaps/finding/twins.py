@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gaps.finding.discovery import FoundTopic, background_of, measure_likeness
+from gaps.finding.discovery import FoundTopic
 from gaps.finding.window import Window
 from gaps.grouping import naming
 from gaps.grouping.clustering import form_cluster
+from gaps.grouping.likeness import measure_likeness
 from gaps.keeping.lineage import trace_lineage
 from gaps.keeping.rows import PAIR
 from gaps.ranking.voices import requester_of
@@ -49,7 +50,7 @@ def find_twin_topics(
     continued = {topic.topic.topic_id for topic in found}
     remaining = {key: ids for key, ids in known.items() if key not in continued}
     result: list[FoundTopic] = []
-    usual = background_of(window.vectors).middle
+    usual = window.usual.middle
     for twins in find_twins(library, linked):
         if not _are_asked_alike(twins, free, window, usual):
             continue
