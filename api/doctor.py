@@ -5,11 +5,15 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from sqlalchemy import func, select
+
+from api.settings import CLIENT_SECRET_VARIABLE, read_secret
 from kb.audit import verify_chain
 from kb.encoding.embedded import EMBEDDED_MODEL
 from kb.encoding.prepared import PreparedModels
 from kb.errors import KbError
 from kb.retrieval.index import read_state
+from kb.tables import people
 
 if TYPE_CHECKING:
     from api.wiring import Application
@@ -29,6 +33,7 @@ def examine(application: Application) -> list[Finding]:
         _examine_encoder(application),
         _examine_language_model(application),
         _examine_notices(application),
+        _examine_sign_in(application),
     ]
 
 
@@ -119,3 +124,20 @@ def _examine_notices(application: Application) -> Finding:
     if deaf:
         return _finding("notices", "look", f"nothing reaches {', '.join(deaf)}; see [notices]")
     return _finding("notices", "green", f"{len(reached)} owners are reached")
+
+
+def _examine_sign_in(application: Application) -> Finding:
+    said = application.settings.sign_in
+    if said.openid_issuer is not None:
+        try:
+            read_secret(CLIENT_SECRET_VARIABLE)
+        except KbError as error:
+            return _finding("sign-in", "red", f"{said.openid_issuer}: {error.message}")
+    with application.database.read() as connection:
+        count = connection.execute(
+            select(func.count()).select_from(people).where(people.c.disabled_at.is_(None))
+        ).scalar_one()
+    if count == 0 and said.openid_issuer is None and not said.keys:
+        return _finding("sign-in", "red", "nobody can sign in; add people with 'kb people add'")
+    keys = "keys sign in too" if said.keys else "keys do not"
+    return _finding("sign-in", "green", f"{count} people, {keys}")

@@ -39,7 +39,6 @@ LEEWAY_SECONDS = 60
 METADATA_LIFE_SECONDS = 3600.0
 KEYS_LEAST_SECONDS = 30.0
 """An unknown key id asks for the keys again, so often at most: anybody can name one."""
-CLIENT_VARIABLE = "KB_OIDC_CLIENT_SECRET"
 _ADDRESS = re.compile(r"[^\s@<>\"'\\]{1,50}@[a-z0-9.-]{1,60}")
 
 

@@ -305,6 +305,9 @@ class LimitSettings(_Section):
         }
 
 
+CLIENT_SECRET_VARIABLE = "KB_OIDC_CLIENT_SECRET"  # noqa: S105  (a name, no secret)
+
+
 class GrantSettings(_Section):
     """Who comes in through OpenID Connect as what; the first that fits counts."""
 

@@ -15,13 +15,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import Connection, delete, insert, select
 
 from api.auth import Kb
-from api.openid import CLIENT_VARIABLE, OpenIdProvider, require_whole, vouch
+from api.openid import OpenIdProvider, require_whole, vouch
 from api.pages.layout import render_page
 from api.pages.origin import START_PAGE, local_path
 from api.pages.session import begin_session, cookie_name, drop_cookie, keep_session, set_cookie
 from api.pages.throttle import SignInThrottle, client_of
 from api.people import caller_of, sign_in_federated, write_signed_in
-from api.settings import read_secret
+from api.settings import CLIENT_SECRET_VARIABLE, read_secret
 from api.wiring import Application
 from kb.errors import KbError, UnauthenticatedError, UnavailableError
 from kb.tables import openid_flows
@@ -141,7 +141,9 @@ def _provider_of(request: Request, kb: Application) -> OpenIdProvider:
     state = request.app.state
     if not hasattr(state, "openid_provider"):
         issuer, client_id = require_whole(kb.settings.sign_in)
-        state.openid_provider = OpenIdProvider(issuer, client_id, read_secret(CLIENT_VARIABLE))
+        state.openid_provider = OpenIdProvider(
+            issuer, client_id, read_secret(CLIENT_SECRET_VARIABLE)
+        )
     provider: OpenIdProvider = state.openid_provider
     return provider
 

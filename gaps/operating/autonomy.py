@@ -152,7 +152,8 @@ class Standing:
             said.append(f'kb.toml says {ACTION_OF[self.kind]} = "{self.dial}"')
         short = self.needed - len(self.record.approvals)
         if short > 0:
-            said.append(f"{short} more approvals in a row without an edit")
+            more = "approval" if short == 1 else "approvals"
+            said.append(f"{short} more {more} in a row without an edit")
         if not said:
             said.append("an administrator's decision")
         return tuple(said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from gaps.drafting.workflow import Decision, next_state
 from gaps.operating.autonomy import (
     NEEDED_APPROVALS,
     ChangeKind,
+    Event,
     Rule,
     Standing,
     actor_of,
@@ -133,11 +134,12 @@ def find_earned(connection: Connection, table: ActionTable) -> list[tuple[Draft,
     rules = read_rules(connection)
     if not any(rule.withdrawn_at is None for rule in rules):
         return []
+    events = read_events(connection)
     waiting = read_drafts(connection, states=[DraftState.IN_REVIEW], limit=WAITING_DRAFTS)
     found = []
     for draft in sorted(waiting, key=lambda d: (d.created_at, d.draft_id)):
         try:
-            standing, objection = _examine(connection, draft, None, table)
+            standing, objection = _examine(connection, draft, None, table, events, rules)
         except KbError:
             continue
         if objection is None and standing.rule is not None:
@@ -156,7 +158,9 @@ def approval_by_rule(draft: Draft, rule: Rule, table: ActionTable, now: datetime
         current = read_draft(connection, draft.draft_id)
         if current.draft_hash != draft.draft_hash:
             raise StaleError("the draft changed since it was read", draft_id=draft.draft_id)
-        standing, objection = _examine(connection, current, prepared, table)
+        standing, objection = _examine(
+            connection, current, prepared, table, read_events(connection), read_rules(connection)
+        )
         if objection is not None:
             raise ConflictError(f"a person must approve this: {objection}")
         if standing.rule is None or standing.rule.rule_id != rule.rule_id:
@@ -182,7 +186,12 @@ def approval_by_rule(draft: Draft, rule: Rule, table: ActionTable, now: datetime
 
 
 def _examine(
-    connection: Connection, draft: Draft, prepared: PreparedArticle | None, table: ActionTable
+    connection: Connection,
+    draft: Draft,
+    prepared: PreparedArticle | None,
+    table: ActionTable,
+    events: Sequence[Event],
+    rules: Sequence[Rule],
 ) -> tuple[Standing, str | None]:
     """Where the draft's owner and kind stand, and what speaks against publishing it.
 
@@ -197,7 +206,10 @@ def _examine(
         governances.append(base.metadata.governance)
     if prepared is not None:
         governances.append(prepared.parsed.metadata.governance)
-    standing = read_standing(connection, draft.owner, kind_of_change(draft, text), table)
+    standing = judge_standing(
+        draft.owner, kind_of_change(draft, text), events=events, rules=rules,
+        dials=table.dials, needed=table.needed,
+    )  # fmt: skip
     reviewed = bool(read_reviews(connection, draft.draft_id))
     return standing, find_objection(draft, standing, governances=governances, reviewed=reviewed)
 

@@ -163,7 +163,9 @@ def test_compliance_never_goes_out_by_itself(kb: Application) -> None:
     with pytest.raises(ConflictError):
         raise_it(kb, ChangeKind.SMALLEST_EDIT)
     _force_rule(kb, ChangeKind.SMALLEST_EDIT)
-    stays(kb, write(kb, 100, document_id="vpn", base_version=1))
+    waiting = write(kb, 100, document_id="vpn", base_version=1)
+    assert kb.autonomy.publish_earned()["left"] == []
+    stays(kb, waiting)
 
 
 def _force_rule(kb: Application, kind: ChangeKind) -> None:
@@ -184,6 +186,7 @@ def test_a_forced_rule_does_publish_what_is_not_compliance(kb: Application) -> N
 def test_a_withdrawn_rule_publishes_nothing(kb: Application) -> None:
     earn(kb)
     raise_it(kb)
+    _force_rule(kb, ChangeKind.SMALLEST_EDIT)
     kb.autonomy.withdraw_dial("ines", "new_article", reason="wait", caller=kb.operator)
     stays(kb, write(kb, 100))
     with pytest.raises(NotFoundError):

@@ -6,7 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from api.doctor import examine
-from api.settings import EncoderSettings
+from api.settings import (
+    CLIENT_SECRET_VARIABLE,
+    EncoderSettings,
+    GrantSettings,
+    SignInSettings,
+)
 from api.wiring import Application
 from kb.encoding.hashing import HashingEncoder
 from kb.encoding.prepared import Choice, PreparedModels
@@ -73,3 +78,21 @@ def test_another_encoder_embeds_everything_anew_and_says_so(
     assert "was built with encoder hashing/128/v1; embedding" in caplog.text
     assert other.encoded_count > 0
     assert verdicts(application)["index"] == "green"
+
+
+def test_a_provider_without_its_secret_and_a_door_for_nobody_are_red(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(**said: object) -> str:
+        settings = SignInSettings(**said)  # type: ignore[arg-type]
+        application.settings = application.settings.model_copy(update={"sign_in": settings})
+        return verdicts(application)["sign-in"]
+
+    grant = GrantSettings(value="eda@example.org", role="editor")
+    provider = {"openid_issuer": "https://login.example", "client_id": "c", "grants": (grant,)}
+    monkeypatch.delenv(CLIENT_SECRET_VARIABLE, raising=False)
+    assert find() == "green"
+    assert find(**provider) == "red"
+    monkeypatch.setenv(CLIENT_SECRET_VARIABLE, "s")
+    assert find(**provider, keys=False) == "green"
+    assert find(keys=False) == "red"

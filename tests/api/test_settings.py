@@ -233,3 +233,69 @@ def test_what_rankings_weigh_reaches_the_retriever(tmp_path: Path) -> None:
     path.write_text("[retrieval]\nsemantic = 1\nlexical = 0.0\ntitle = 0.5\n", encoding="utf-8")
     weights = read_settings(path).retrieval.weights
     assert weights == {"semantic": 1.0, "lexical": 0.0, "title": 0.5}
+
+
+SIGN_IN = """
+[sign_in]
+openid_issuer = "https://login.example"
+client_id = "kbops"
+allowed_domains = ["example.org"]
+
+[[sign_in.grants]]
+claim = "groups"
+value = "kb-owners"
+role = "owner"
+owner = "ana"
+"""
+
+
+def test_a_provider_with_its_grants_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "kb.toml"
+    path.write_text(SOUND + SIGN_IN)
+    said = read_settings(path).sign_in
+    assert (said.grants[0].owner, said.idle_minutes, said.keys) == ("ana", 120, True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "part"),
+    [
+        ('client_id = "kbops"\n', "", "OpenID Connect needs a client_id"),
+        ("https://login.example", "http://login.example", "the provider must be https"),
+        ("https://login.example", "login.example", "openid_issuer"),
+        ("https://login.example", "https://login.example?x=1", "openid_issuer"),
+        ('owner = "ana"\n', "", "role 'owner' needs an owner"),
+        ('role = "owner"\nowner = "ana"', 'role = "owner"\nowner = "zoe"', "unknown owner 'zoe'"),
+        ('role = "owner"', 'role = "agent"', "'owner', 'editor' or 'admin'"),
+        ("claim =", "claims =", "did you mean 'claim'?"),
+        ("[sign_in]", "[sign_in]\nidle_minutes = 1", "greater than or equal to 5"),
+        ("[sign_in]", '[sign_in]\npublic_url = "https://kb.example.org/kb"', "public_url"),
+        ("[sign_in]", "[sign_in]\nkeys = \"often\"", "keys"),
+    ],
+)
+def test_a_mistake_in_the_sign_in_is_told_with_its_line(
+    tmp_path: Path, before: str, after: str, part: str
+) -> None:
+    path = tmp_path / "kb.toml"
+    text = SOUND + SIGN_IN
+    place = text.rindex(before)
+    path.write_text(text[:place] + after + text[place + len(before) :])
+    with pytest.raises(InvalidInputError, match=r"kb\.toml:\d+: ") as caught:
+        read_settings(path)
+    assert part in caught.value.message
+    line = int(caught.value.message.split("kb.toml:")[1].split(":")[0])
+    assert line > len(SOUND.splitlines())
+
+
+def test_a_provider_that_lets_nobody_in_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "kb.toml"
+    path.write_text(SOUND + SIGN_IN.split("[[sign_in")[0])
+    with pytest.raises(InvalidInputError, match="nobody could come in"):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("number", [0, 4, 1001, 20.5])
+def test_autonomy_cannot_be_had_for_a_handful_of_approvals(tmp_path: Path, number: float) -> None:
+    path = tmp_path / "kb.toml"
+    path.write_text(SOUND + f"\n[actions]\nearned_approvals = {number}\n")
+    with pytest.raises(InvalidInputError, match="earned_approvals"):
+        read_settings(path)

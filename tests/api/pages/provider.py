@@ -41,6 +41,8 @@ class Provider:
         self.metadata: dict[str, Any] = {}
         self.signing = "right"
         self.codes: dict[str, dict[str, str]] = {}
+        self.keeps_codes = False
+        """Whether a code may be redeemed again, as a careless provider allows."""
         self.redeemed: list[dict[str, str]] = []
         self.issuer = ""
 
@@ -55,7 +57,8 @@ class Provider:
         return f"{asked['redirect_uri']}?{urlencode(back)}"
 
     def redeem(self, said: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
-        asked = self.codes.pop(said.get("code", ""), None)
+        take = self.codes.get if self.keeps_codes else self.codes.pop
+        asked = take(said.get("code", ""), None)
         digest = hashlib.sha256(said.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()

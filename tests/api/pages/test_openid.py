@@ -13,10 +13,10 @@ from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import select, update
 
 from api import openid
-from api.openid import CLIENT_VARIABLE, vouch
+from api.openid import vouch
 from api.pages import sign_in_openid
 from api.people import disable_person
-from api.settings import GrantSettings, SignInSettings
+from api.settings import CLIENT_SECRET_VARIABLE, GrantSettings, SignInSettings
 from api.wiring import Application
 from kb.audit import read_entries
 from kb.errors import UnauthenticatedError
@@ -30,7 +30,7 @@ Open = Callable[..., Browser]
 
 @pytest.fixture
 def provider(kb: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    monkeypatch.setenv(CLIENT_VARIABLE, CLIENT_SECRET)
+    monkeypatch.setenv(CLIENT_SECRET_VARIABLE, CLIENT_SECRET)
     with serve_provider() as served:
         settle(kb, served.issuer)
         yield served
@@ -162,9 +162,13 @@ def test_a_signature_that_is_not_the_providers_lets_nobody_in(
 
 
 def test_a_state_counts_once(kb: Application, browser: Browser, provider: Provider) -> None:
+    """Even where the provider would redeem the code again and the browser has its cookie back."""
+    provider.keeps_codes = True
     address = leave(browser)
+    bound = browser.client.cookies["kb_openid"]
     assert come_back(browser, address).status_code == 200
-    browser.client.cookies.delete("kb_session")
+    browser.client.cookies.clear()
+    browser.client.cookies.set("kb_openid", bound)
     assert come_back(browser, address).status_code == 401
     assert not is_in(browser)
 
@@ -172,6 +176,7 @@ def test_a_state_counts_once(kb: Application, browser: Browser, provider: Provid
 def test_a_state_is_used_up_by_a_refusal(
     kb: Application, browser: Browser, provider: Provider
 ) -> None:
+    provider.keeps_codes = True
     address = leave(browser)
     provider.bend = {"nonce": "wrong"}
     refuse(kb, browser, address)
@@ -295,7 +300,7 @@ def test_a_provider_that_describes_itself_wrongly_is_not_used(
 def test_a_provider_that_is_away_leaves_the_other_ways_in(
     kb: Application, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(CLIENT_VARIABLE, CLIENT_SECRET)
+    monkeypatch.setenv(CLIENT_SECRET_VARIABLE, CLIENT_SECRET)
     with serve_provider() as served:
         settle(kb, served.issuer)
     answer = browser.get("/sign-in/openid")
@@ -306,7 +311,7 @@ def test_a_provider_that_is_away_leaves_the_other_ways_in(
 def test_a_missing_secret_is_no_way_in(
     kb: Application, browser: Browser, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(CLIENT_VARIABLE)
+    monkeypatch.delenv(CLIENT_SECRET_VARIABLE)
     assert browser.get("/sign-in/openid").status_code == 503
 
 

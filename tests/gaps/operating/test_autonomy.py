@@ -58,7 +58,7 @@ def test_twenty_in_a_row_may_be_raised_and_nineteen_not() -> None:
     assert judge(approvals(20)).may_raise
     short = judge(approvals(19))
     assert not short.may_raise
-    assert short.missing == ("1 more approvals in a row without an edit",)
+    assert short.missing == ("1 more approval in a row without an edit",)
 
 
 def test_nothing_goes_out_before_somebody_raises_it() -> None:

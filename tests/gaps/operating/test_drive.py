@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -133,3 +134,19 @@ def test_effects_are_measured_a_week_after_publication(desk: Desk) -> None:
     assert first["verdict"] == "worked"
     (second,) = measure_due(tools, now=NOW + timedelta(days=15))
     assert second["previous_verdict"] == "worked"
+
+
+def test_what_a_rule_covers_goes_out_after_the_drafts_are_written(desk: Desk) -> None:
+    """And a fault there is told in the report like any step's."""
+    report = run_drive(tools_of(desk), period="2026-W45", now=NOW)
+    assert "autonomous" not in report["steps"]
+
+    def refuse() -> dict[str, Any]:
+        raise InvalidInputError("no rules today")
+
+    for act, status in ((lambda: {"published": []}, "done"), (refuse, "failed")):
+        tools = replace(tools_of(desk), publish_earned=act)
+        report = run_drive(tools, period="2026-W45", now=NOW)
+        steps = list(report["steps"])
+        assert report["steps"]["autonomous"]["status"] == status
+        assert steps.index("drafts") < steps.index("autonomous") < steps.index("effects")
