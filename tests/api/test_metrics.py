@@ -26,12 +26,12 @@ def client(application: Application, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def read(client: TestClient) -> dict[tuple[str, tuple[str, ...]], float]:
-    """Values by name and label values."""
+    """Values by name and label values, in the order of the labels' names."""
     answer = client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     return {
-        (sample.name, tuple(sample.labels.values())): sample.value
+        (sample.name, tuple(sample.labels[name] for name in sorted(sample.labels))): sample.value
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
@@ -70,9 +70,9 @@ def test_requests_are_counted_by_template_and_strangers_paths_by_none(
     assert "key_" not in answer
     found = read(client)
     template = "/v1/articles/{document_id:path}"
-    assert found["kb_request_seconds_count", (template, "GET", "200")] == 2
-    assert found["kb_request_seconds_count", ("/v1/search", "POST", "200")] == 1
-    assert found["kb_request_seconds_count", ("none", "GET", "404")] == 20
+    assert found["kb_request_seconds_count", ("GET", template, "200")] == 2
+    assert found["kb_request_seconds_count", ("POST", "/v1/search", "200")] == 1
+    assert found["kb_request_seconds_count", ("GET", "none", "404")] == 20
     assert found["kb_search_seconds_count", ()] == 1
     assert {v for (n, _), v in found.items() if n == "kb_requests_in_flight"} == {0}
     assert {v for (n, _), v in found.items() if n == "kb_queue_depth"} == {0}
