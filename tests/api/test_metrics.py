@@ -20,7 +20,6 @@ from tests.api.factories import NOW, bearer, make_draft, make_key, sync
 def client(application: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setattr(health, "SHOWN_SECONDS", -1.0)
     sync(application)
-    application.rebuild_index(actor="t")
     with TestClient(create_app(application), raise_server_exceptions=False) as client:
         yield client
 
@@ -40,6 +39,7 @@ def read(client: TestClient) -> dict[tuple[str, tuple[str, ...]], float]:
 def test_an_operator_sees_index_jobs_gaps_and_drafts(
     client: TestClient, application: Application
 ) -> None:
+    application.rebuild_index(actor="t")
     make_draft(application)
     run_job(application, "freshness")
     found = read(client)
@@ -81,6 +81,7 @@ def test_requests_are_counted_by_template_and_strangers_paths_by_none(
 def test_a_degraded_answer_is_counted_by_its_mode(
     client: TestClient, application: Application
 ) -> None:
+    application.rebuild_index(actor="t")
     key = make_key(application)
     client.post("/v1/search", json={"query": "reset"}, headers=bearer(key))
     for path in (application.data_folder / "runtime").rglob("*"):

@@ -22,7 +22,6 @@ from tests.api.factories import NOW, bearer, make_key, sync, write_article
 @pytest.fixture
 def client(application: Application) -> Iterator[TestClient]:
     sync(application)
-    application.rebuild_index(actor="t")
     with TestClient(create_app(application), raise_server_exceptions=False) as client:
         yield client
 
@@ -40,6 +39,7 @@ def replay(client: TestClient, key: str, search_id: str) -> Any:
 
 
 def test_everything_served_is_there_again(client: TestClient, application: Application) -> None:
+    application.rebuild_index(actor="t")
     key = make_key(application)
     served = ask(client, key, top_k=2, conversation_id="c-1")
     body = {"search_id": served["search_id"], "outcome": "resolved", "ticket_id": "t-1"}
