@@ -292,7 +292,8 @@ class LimitSettings(_Section):
     searches_per_minute: Number = Field(default=6_000, ge=1, le=10_000_000)
     writes_per_minute: Number = Field(default=3_000, ge=1, le=10_000_000)
     reads_per_minute: Number = Field(default=6_000, ge=1, le=10_000_000)
-    searches_at_once: Number = Field(default=2, ge=1, le=16)
+    searches_at_once: Number | None = Field(default=None, ge=1, le=16)
+    """As many as there are processors, and at least 2, where left out."""
     searches_waiting: Number = Field(default=64, ge=0, le=10_000)
     longest_wait_seconds: float = Field(default=5.0, gt=0.0, le=60.0)
 

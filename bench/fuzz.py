@@ -30,7 +30,8 @@ from served_content import ServedContent
 
 NOBODY = "nobody"
 REVOKED = "revoked"
-CALL_SECONDS = 60.0
+CALL_SECONDS = 300.0
+"""Calls that run a job wait for it."""
 MODES = (GenerationMode.NEGATIVE, GenerationMode.POSITIVE)
 """Wrong calls first: where none can be made, right ones make up for them."""
 PROBES = 3

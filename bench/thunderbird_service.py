@@ -64,7 +64,9 @@ class Product:
         Raises:
             CommandError: It ended, or was not ready in time.
         """
-        answer, _ = self.run("keys", "create", "--role", "agent", "--audience", "public")
+        answer, _ = self.run(
+            "keys", "create", "--role", "agent", "--audience", "public", "--per-minute", "1000000"
+        )
         port = free_port()
         log_path = self.config.parent / "serve.log"
         with log_path.open("w", encoding="utf-8") as log:

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from kb.conditions import read_kept
 from kb.errors import NotFoundError
@@ -133,6 +133,17 @@ def _read_briefly(
     for row in rows:
         found.setdefault((row.query, row.audience), dict(row._mapping))
     return list(found.values())[:limit]
+
+
+def delete_searches(connection: Connection, *, before: datetime) -> int:
+    """Forget searches of before an instant that nothing was said of; what was said teaches.
+
+    Returns:
+        How many were forgotten.
+    """
+    said = select(outcomes.c.search_id)
+    gone = delete(searches).where(searches.c.at < before, searches.c.id.not_in(said))
+    return connection.execute(gone).rowcount
 
 
 def read_request(row: Mapping[str, Any]) -> SearchRequest:

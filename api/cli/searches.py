@@ -15,6 +15,7 @@ def add_commands(app: typer.Typer) -> None:
     searches = typer.Typer(help="Searches looked at again.", no_args_is_help=True)
     searches.command("show")(show)
     searches.command("replay")(replay)
+    searches.command("forget")(forget)
     app.add_typer(searches, name="searches")
 
 
@@ -51,6 +52,25 @@ def replay(search_id: str, as_json: AsJson = False) -> None:
         print_line(f"now: {describe_change(change)}")
     for name, change in difference["answer"].items():
         print_line(f"now: {name} {change['before']} -> {change['after']}")
+
+
+def forget(
+    older_than_days: Annotated[int, typer.Option("--older-than-days", min=1, max=36_500)],
+) -> None:
+    """Delete searches that are older and that nothing was said of."""
+    from datetime import timedelta
+
+    from kb import audit, searchlog
+
+    with open_application() as application, application.database.write() as connection:
+        now = application.clock.now()
+        before = now - timedelta(days=older_than_days)
+        count = searchlog.delete_searches(connection, before=before)
+        audit.write_entry(
+            connection, at=now, actor="cli", action="searches.forget", subject=before.isoformat(),
+            details={"count": count},
+        )  # fmt: skip
+    print_line(f"forgot {count} searches of before {before:%Y-%m-%d}")
 
 
 def describe_change(change: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ and what they may do is not decided here.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -44,7 +45,7 @@ def make_line_rules(settings: LimitSettings) -> dict[Work, LineRules]:
     """
     return {
         Work.SEARCH: LineRules(
-            settings.searches_at_once,
+            settings.searches_at_once or count_processors(),
             settings.searches_waiting,
             settings.longest_wait_seconds,
             0.02,
@@ -52,6 +53,11 @@ def make_line_rules(settings: LimitSettings) -> dict[Work, LineRules]:
         Work.INTERACTIVE: LineRules(12, 128, settings.longest_wait_seconds, 0.005),
         Work.BULK: LineRules(2, 16, 30.0, 1.0, sheds_excess=False),
     }
+
+
+def count_processors() -> int:
+    """This machine's; 2 to 16."""
+    return min(16, max(2, os.cpu_count() or 2))
 
 
 class Control:

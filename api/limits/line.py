@@ -24,6 +24,8 @@ WINDOW_CALLS = 20
 an excess are a sustained one; one is a burst."""
 SMOOTHING = 0.1
 """Weight of the newest duration in the mean."""
+MOST_TIMES_MEAN = 5.0
+"""What a single duration counts as at most; where all take longer, the mean follows anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ class Line:
         return min(max(wanted, SHORTEST_WINDOW_SECONDS), LONGEST_WINDOW_SECONDS)
 
     def note_duration(self, seconds: float) -> None:
-        self.mean_seconds += SMOOTHING * (seconds - self.mean_seconds)
+        # One that loads a model must not make the next ones look hopeless.
+        likely = min(seconds, MOST_TIMES_MEAN * self.mean_seconds)
+        self.mean_seconds += SMOOTHING * (likely - self.mean_seconds)
 
     @property
     def is_overrun(self) -> bool:

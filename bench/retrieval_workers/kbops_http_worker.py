@@ -27,7 +27,9 @@ class KbopsHttpSystem:
 
     def build(self, options: dict[str, Any]) -> dict[str, Any]:
         product = Product(Path(options["config"]), options["now"])
-        answer, _ = product.run("keys", "create", "--role", "agent", "--audience", "public")
+        answer, _ = product.run(
+            "keys", "create", "--role", "agent", "--audience", "public", "--per-minute", "1000000"
+        )
         Path(options["store"], "key.json").write_text(json.dumps(answer["key"]))
         return {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,13 +16,12 @@ from api.cli.main import main
 from api.wiring import Application
 from kb.tables import searches
 from kb.types import Audience, Role
-from tests.api.factories import bearer, make_key, sync, write_article
+from tests.api.factories import NOW, bearer, make_key, sync, write_article
 
 
 @pytest.fixture
 def client(application: Application) -> Iterator[TestClient]:
     sync(application)
-    application.rebuild_index(actor="t")
     with TestClient(create_app(application), raise_server_exceptions=False) as client:
         yield client
 
@@ -39,6 +39,7 @@ def replay(client: TestClient, key: str, search_id: str) -> Any:
 
 
 def test_everything_served_is_there_again(client: TestClient, application: Application) -> None:
+    application.rebuild_index(actor="t")
     key = make_key(application)
     served = ask(client, key, top_k=2, conversation_id="c-1")
     body = {"search_id": served["search_id"], "outcome": "resolved", "ticket_id": "t-1"}
@@ -177,3 +178,25 @@ def test_the_command_line_shows_and_replays(
     with pytest.raises(SystemExit) as ended:
         main(["searches", "show", "se_0", "--config", config])
     assert ended.value.code == 1
+
+
+def test_old_searches_are_forgotten_but_for_those_something_was_said_of(
+    client: TestClient, application: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = make_key(application)
+    old, said, fresh = (ask(client, key, f"reset {n}")["search_id"] for n in range(3))
+    body = {"search_id": said, "outcome": "resolved"}
+    client.post("/v1/outcomes", json=body, headers=bearer(key))
+    with application.database.write() as connection:
+        connection.execute(
+            update(searches)
+            .where(searches.c.id.in_([old, said]))
+            .values(at=NOW - timedelta(days=91))
+        )
+    config = str(application.root / "kb.toml")
+    now = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    command = ["searches", "forget", "--older-than-days", "90", "--config", config, "--now", now]
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 0 and "forgot 1 searches" in capsys.readouterr().out
+    assert [show(client, key, i).status_code for i in (old, said, fresh)] == [404, 200, 200]

@@ -190,3 +190,13 @@ def test_bulk_work_is_never_an_excess_only_too_much_to_wait_for() -> None:
         assert [lines.may_enter(Work.BULK) for _ in range(100)] == [True] * 100
 
     run(story())
+
+
+def test_one_slow_call_is_no_sign_and_many_are() -> None:
+    lines, _ = make_lines(LineRules(2, 64, 5.0, 0.02))
+    line = lines.lines[Work.SEARCH]
+    line.note_duration(30.0)
+    assert line.mean_seconds < 0.03
+    for _ in range(40):
+        line.note_duration(1.0)
+    assert line.mean_seconds > 0.8
