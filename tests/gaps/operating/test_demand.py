@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from gaps import repository
+from gaps.drafting.drafts import read_draft, write_draft
+from gaps.drafting.publications import write_publication
 from gaps.drafting.publish import publish_draft
 from gaps.drafting.review import review_draft
 from gaps.drafting.workflow import Decision
@@ -131,7 +133,7 @@ def test_tickets_that_an_article_answered_still_count_as_asked(desk: Desk) -> No
 
 def test_a_gap_that_got_worse_is_opened_again_once_and_says_why(desk: Desk) -> None:
     world = World(desk)
-    publication = world.build(after=2.5)
+    publication = world.build(after=4.0)
     assert desk.read_gap().status is GapStatus.PUBLISHED
     found = world.measure(publication)
     assert found.verdict == "worse", found.report["why"]
@@ -148,11 +150,27 @@ def test_a_gap_that_got_worse_is_opened_again_once_and_says_why(desk: Desk) -> N
 
 def test_what_a_person_dismissed_stays_dismissed(desk: Desk) -> None:
     world = World(desk)
-    publication = world.build(after=2.5)
+    publication = world.build(after=4.0)
     with desk.database.write() as connection:
         repository.write_gap_status(connection, "gap_1", GapStatus.DISMISSED, now=NOW)
     assert world.measure(publication).verdict == "worse"
     assert desk.read_gap().status is GapStatus.DISMISSED
+
+
+def test_a_topic_with_a_publication_of_its_own_is_no_control(desk: Desk) -> None:
+    world = World(desk)
+    publication = world.build(after=1.0)
+    desk.add_gap([make_ticket(900, subject="other")], gap_id="gap_2", topic_id="topic_2")
+    world._add_topic("topic_2", OTHERS[0])
+    with desk.database.write() as connection:
+        draft = read_draft(connection, publication.draft_id)
+        write_draft(connection, replace(draft, draft_id="dr_other", gap_id="gap_2"))
+        other = replace(publication, publication_id="pub_other", draft_id="dr_other",
+                        rolled_back_at=NOW)  # fmt: skip
+        write_publication(connection, other, file_written=True)
+    weekly = world.measure(publication).report["weekly_tickets"]
+    assert weekly["control_topics"] == 6
+    assert "topic_2" not in weekly["control_topic_ids"]
 
 
 def test_the_drive_measures_all_publications_and_says_both_parts(desk: Desk) -> None:
