@@ -130,7 +130,7 @@ class Delivery:
         return SourceChange(
             path=path, content=content, base=base, subject=subject,
             why=f"{why}. Approved by {name}.", draft_id=draft_id, gap_id=gap_id,
-            evidence_url=f"{application.settings.git.evidence_url.rstrip('/')}/drafts/"
+            evidence_url=f"{application.settings.git.evidence_url.rstrip('/')}/review/"
             f"{draft_id.removesuffix('-rollback')}" if publication else "none",
             author_name=name, author_email=self._email_of(name), at=at,
             proposed_on=before.get("branch") if proposed and before is not None else None,

@@ -12,6 +12,7 @@ from pathlib import Path
 from api.wiring import Application
 from gaps import repository
 from gaps.drafting.drafts import compute_draft_hash, make_id, read_draft, write_draft
+from gaps.keeping.rows import StoredTopic, write_topic
 from gaps.types import (
     Check,
     Citation,
@@ -151,7 +152,8 @@ class World:
         vector = application.encoder.encode([title])[0]
         topic = Topic(gap.topic_id, title, ("press",), ("t1",))
         with application.database.write() as connection:
-            repository.write_topic(connection, topic, vector, application.encoder.recipe, now=now)
+            recipe = application.encoder.recipe
+            write_topic(connection, StoredTopic(topic, vector, recipe, now, now))
             run_id = make_id("run")
             repository.write_gap_run(connection, run_id, at=now, since=None, until=None, report={})
             repository.write_gap(connection, gap, run_id=run_id, now=now)
@@ -162,13 +164,15 @@ class World:
         with application.database.read() as connection:
             return read_draft(connection, draft_id)
 
+    def listed_of(self, application: Application, name: str) -> dict[str, str]:
+        """What one source says, as the product itself reads it."""
+        source = application.open_source(application.find_source(name))
+        return {p.document_id: p.content_hash for p in source.read_documents().documents}
+
     def listed(self, application: Application) -> dict[str, dict[str, str]]:
         """What the folders say, as the product itself reads them."""
         return {
-            source.name: {
-                parsed.document_id: parsed.content_hash
-                for parsed in application.markdown_folder(source).read_documents().documents
-            }
+            source.name: self.listed_of(application, source.name)
             for source in application.settings.sources
         }
 

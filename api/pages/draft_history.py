@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from api.pages.wording import REASONS, label, tone
 from gaps.drafting.drafts import Review
@@ -70,7 +71,15 @@ def _tell_publication(publication: Publication | None) -> Iterator[Happening]:
         return
     yield Happening(
         publication.published_at, f"Published as version {publication.version}",
-        publication.published_by, tone="good",
+        publication.published_by, tone="good", detail=_tell_delivery(publication.delivery),
     )  # fmt: skip
     if publication.rolled_back_at is not None:
         yield Happening(publication.rolled_back_at, "Rolled back", tone="bad")
+
+
+def _tell_delivery(delivery: Mapping[str, Any] | None) -> str:
+    """What became of it at its source, where the source is more than a folder."""
+    if not delivery:
+        return ""
+    where = delivery.get("why") or (f"on {delivery['branch']}" if delivery.get("branch") else "")
+    return f"at its source: {label(delivery['state'])} {where}".rstrip()

@@ -180,27 +180,29 @@ def _report(
     own = asked.tickets_of(topic, span.start, now)
     after = [t for t in own if t.created_at >= at]
     linked = [t for t in tickets if document_id in t.linked_articles]
-    report: dict[str, Any] = {
+    details: dict[str, Any] = {
         "failures": count_failures(
             [t for t in linked if t.created_at < trigger],
             [t for t in linked if t.created_at >= at],
-        ),
-        "weekly_tickets": _count_sides(case, asked, topic) | demand.to_json(),
+        )
     }
     answering = (NOT_YET, "nothing was measured before publication")
     answered = None
     if case.before is not None:
-        report |= _ask_again(retriever, tickets, case.before, document_id)
-        answering = judge_answering(report, changed=case.changed)
+        details |= _ask_again(retriever, tickets, case.before, document_id)
+        answering = judge_answering(details, changed=case.changed)
         answered = _count_answered(retriever, case.before, after)
-    report["topic_tickets"] = compare_tickets(
-        [t for t in own if t.created_at < trigger], after, answered=answered
-    )
-    report["answering"] = dict(zip(("verdict", "why"), answering, strict=True))
-    report["verdict"], report["why"] = combine_verdicts(
-        answering, (demand.verdict, demand.why), changed=case.changed
-    )
-    return report
+    verdict, why = combine_verdicts(answering, (demand.verdict, demand.why), changed=case.changed)
+    # In the order in which the page shows them.
+    return {
+        "verdict": verdict,
+        "why": why,
+        "answering": {"verdict": answering[0], "why": answering[1]},
+        "weekly_tickets": demand.to_json() | _count_sides(case, asked, topic),
+        "topic_tickets": compare_tickets(
+            [t for t in own if t.created_at < trigger], after, answered=answered
+        ),
+    } | details
 
 
 def _count_sides(case: _Case, asked: TopicTickets, topic: str) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def test_an_approval_becomes_a_commit_of_its_approver(
     said = git(remote.bare, "log", "-1", "--format=%an <%ae>%n%B", "main").splitlines()
     assert said[0] == "Ana <ana@example.org>".replace("Ana", "ana")
     assert f"Draft: {draft.draft_id}" in said and f"Gap: {draft.gap_id}" in said
-    assert f"Evidence: https://kb.example.org/drafts/{draft.draft_id}" in said
+    assert f"Evidence: https://kb.example.org/review/{draft.draft_id}" in said
     assert settled(application) and remote.count() == 2
 
 

@@ -106,6 +106,7 @@ def test_submodules_and_hooks_never_run(source: GitSource, remote: Remote, tmp_p
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n", encoding="utf-8")
         hook.chmod(0o755)
+    remote.change("faq/extra.md", article("Extra", "Still more."))
     assert "module/inside.md" not in paths_of(source)
     source.write(make_change())
     assert not (tmp_path / "ran").exists()
