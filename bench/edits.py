@@ -171,7 +171,8 @@ def _agrees(text: str, new: str | None, after: str) -> bool:
 
 def _document(key: str) -> Document:
     return Document(
-        document_id=key, source="policies", path=f"{key}.md", version=1, content_hash="0" * 64, metadata_hash="0" * 64,
+        document_id=key, source="policies", path=f"{key}.md", version=1, content_hash="0" * 64,
+        metadata_hash="0" * 64,
         metadata=Metadata("Next", Audience.PUBLIC, "policy", "owner"), updated_at=NOW,
     )  # fmt: skip
 
