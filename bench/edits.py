@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,6 @@ class Count:
     value_right: int = 0
     kept: int = 0
     left_alone: int = 0
-    examples: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         def share(part: int, whole: int) -> float | None:
@@ -86,15 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     encoder = choose_encoder()
     commerce = read_commerce(options.data / COMMERCE)[: options.limit]
     thunderbird = read_thunderbird(options.data / THUNDERBIRD)[: options.limit]
-    figures = {
-        "commerce, told": measure_told(commerce, encoder).to_json(),
-        "thunderbird, told": measure_told(thunderbird, encoder).to_json(),
-        "thunderbird, tickets": measure_tickets(
+    figures: dict[str, Any] = {}
+    for name, measure in (
+        ("commerce, told", lambda: measure_told(commerce, encoder)),
+        ("thunderbird, told", lambda: measure_told(thunderbird, encoder)),
+        ("thunderbird, tickets", lambda: measure_tickets(
             thunderbird, options.data / THUNDERBIRD, encoder
-        ).to_json(),
-    }
-    for name, row in figures.items():
-        print(name, json.dumps(row))
+        )),
+    ):  # fmt: skip
+        figures[name] = measure().to_json()
+        print(name, json.dumps(figures[name]), flush=True)
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
@@ -118,12 +118,18 @@ def measure_tickets(edits: Sequence[Edit], folder: Path, encoder: Encoder) -> Co
         for slug, grade in row["kb"].items():
             if grade >= MIN_GRADE:
                 linked.setdefault(slug, []).append((row["created"], row["id"]))
-    for edit in edits:
-        slug = edit.key.partition("@")[0]
-        ids = {key for day, key in linked.get(slug, ()) if day < edit.day}
-        tickets = read_known_tickets(folder, (), ids, edit.day) if ids else []
-        if tickets:
-            _score(count, edit, _edit(edit, tickets, (), encoder))
+    wanted = {
+        edit.key: {k for day, k in linked.get(edit.key.partition("@")[0], ()) if day < edit.day}
+        for edit in edits
+    }
+    for day in sorted({edit.day for edit in edits}):
+        todays = [edit for edit in edits if edit.day == day and wanted[edit.key]]
+        ids = {key for edit in todays for key in wanted[edit.key]}
+        known = {t.ticket_id: t for t in read_known_tickets(folder, (), ids, day)} if ids else {}
+        for edit in todays:
+            tickets = [known[key] for key in sorted(wanted[edit.key]) if key in known]
+            if tickets:
+                _score(count, edit, _edit(edit, tickets, (), encoder))
     return count
 
 
