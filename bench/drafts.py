@@ -27,8 +27,10 @@ from gaps.drafting.drafts import compute_draft_hash
 from gaps.drafting.publish import ArticleChange
 from gaps.drafting.target import find_related
 from gaps.drafting.writer import check_draft
+from gaps.drafting.writing.evidence import usable_texts
 from gaps.drafting.writing.extractive import WrittenArticle, write_article
 from gaps.drafting.writing.keeping_encoder import KeepingEncoder
+from gaps.drafting.writing.tracing import find_unstated, trace_statements
 from gaps.grouping.naming import choose_title, distinguishing_terms, ticket_terms
 from gaps.types import Draft, DraftState, Gap, GapKind, GapStatus, Refusal, Ticket
 from kb import articles
@@ -116,7 +118,7 @@ def _measure(
     return row | {
         "title": draft.title,
         "statements": len(draft.statements),
-        "traced": sum(is_traced for is_traced in _trace(draft, tickets, related)),
+        "untraced": _trace(draft, tickets, related),
         "after": _answered(application, one.slug, draft.title, draft.markdown, later),
         "recall": overlap.recall,
         "precision": overlap.precision,
@@ -186,16 +188,13 @@ def _answered(
     return found / len(tickets)
 
 
-def _trace(draft: Draft, tickets: Sequence[Ticket], related: Sequence[StoredChunk]) -> list[bool]:
-    from gaps.drafting.writing.evidence import usable_texts
-
-    texts = {t.ticket_id: usable_texts(t) for t in tickets}
-    texts |= {chunk.chunk_id: [chunk.text] for chunk in related}
-    return [
-        bool(s.citations)
-        and all(any(c.quote in text for text in texts.get(c.id, ())) for c in s.citations)
-        for s in draft.statements
-    ]
+def _trace(draft: Draft, tickets: Sequence[Ticket], related: Sequence[StoredChunk]) -> list[str]:
+    """What is stated and not borne out, by the product's checker; empty is all traced."""
+    texts: dict[str, Sequence[str]] = {t.ticket_id: usable_texts(t) for t in tickets}
+    texts |= {chunk.chunk_id: (chunk.text,) for chunk in related}
+    untraced = [one.why for one in trace_statements(draft.statements, texts)]
+    asked = [t.question for t in tickets]
+    return untraced + find_unstated(draft.markdown, draft.statements, asked)
 
 
 def _for_reading(draft: Draft, one: HiddenArticle, related: Sequence[StoredChunk]) -> str:
@@ -209,7 +208,7 @@ def _for_reading(draft: Draft, one: HiddenArticle, related: Sequence[StoredChunk
 
 
 def _print(rows: Sequence[dict[str, Any]]) -> None:
-    print(f"{'article':45} tickets solved later | before after ceiling | recall precision traced")
+    print(f"{'article':45} tickets solved later | before after ceiling | recall precision untraced")
     for row in rows:
         told = f"{row['slug'][:44]:45} {row['tickets']:7} {row['solved']:6} {row['later']:5}"
         if "refused" in row:
@@ -218,7 +217,7 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
         print(
             f"{told} |   .00  {_share(row['after'])}   {_share(row['ceiling'])}   |"
             f" {_share(row['recall'])}   {_share(row['precision'])}"
-            f"      {row['traced']}/{row['statements']}  {row['title']}"
+            f"      {len(row['untraced'])}/{row['statements']}  {row['title']}"
         )
     measured = [row for row in rows if row["ceiling"] is not None]
     gains = [row["after"] or 0.0 for row in measured]

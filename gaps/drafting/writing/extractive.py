@@ -28,7 +28,7 @@ from gaps.drafting.writing.merging import (
     merge_sentences,
 )
 from gaps.drafting.writing.questions import ask_owner
-from gaps.drafting.writing.spine import order_by_spine
+from gaps.drafting.writing.spine import NAVIGATION, order_by_spine
 from gaps.drafting.writing.symptoms import choose_title, describe_symptoms
 from gaps.drafting.writing.variants import Variant, group_variants
 from gaps.drafting.writing.wording import finish_sentence, split_actions
@@ -117,6 +117,9 @@ def write_article(
     chosen = choose_diverse(steps, vectors, MAX_POINTS)
     facts = [p for p in points if _is_known(p)]
     told = [p for p in points if len(p.requesters) >= TOLD_REQUESTERS and _is_told(p)]
+    if not facts and not told and not any(_does_something(p) for p in steps):
+        why = "the steps that several people confirm only lead somewhere and change nothing"
+        return ask_owner(gap, why, pack.sentences)
     return _compose(gap, pack, chosen, [*facts, *told], vectors, similarity)
 
 
@@ -124,6 +127,12 @@ def _is_told(point: Point) -> bool:
     best = point.best
     told = best.instruction is None and not best.states_fact and best.kind == "ticket"
     return told and bool(_ACT.search(best.quote))
+
+
+def _does_something(point: Point) -> bool:
+    """More than "click here": an act that changes something, or none of those that only lead."""
+    actions = read_sentence(point.best.instruction or "").actions
+    return not actions or not actions <= NAVIGATION
 
 
 def _is_known(point: Point) -> bool:

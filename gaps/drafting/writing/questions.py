@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gaps.drafting.writing.entailment import read_sentence
 from gaps.drafting.writing.evidence import Evidence
 from gaps.types import Gap, GapKind, Refusal
 
@@ -33,18 +34,46 @@ def ask_owner(gap: Gap, why: str, sentences: Sequence[Evidence]) -> Refusal:
                 + "?",
             ),
         )
-    seen = next((s.instruction for s in sentences if s.instruction and s.kind == "ticket"), None)
+    seen = find_likeliest(sentences)
+    if len(seen) > 1:
+        doubt = f"Which of these solves it, and for whom: “{seen[0]}” or “{seen[1]}”"
+    elif seen:
+        doubt = f"Is this step right for everybody: “{seen[0]}”"
+    else:
+        doubt = "Which tool or page is used?"
     return Refusal(
         why,
         (
             f"What are the steps that solve {about}, in their order?",
-            f"Is this step right for everybody: “{seen}”"
-            if seen
-            else "Which tool or page is used?",
+            doubt,
             "For whom is it different (device, plan, country), and how?",
             f"Who helps when the steps do not, and what do they need to know? ({gap.owner})",
         ),
     )
+
+
+def find_likeliest(sentences: Sequence[Evidence]) -> list[str]:
+    """At most two steps of different people that most resolutions share words with, best first.
+
+    Steps that name a link, or a thing too short to be told apart, ask nothing.
+    """
+    read = [(e, read_sentence(e.instruction or e.quote).words) for e in sentences]
+    worth = []
+    for place, (evidence, words) in enumerate(read):
+        if evidence.instruction is None or evidence.kind != "ticket" or len(words) < 3:
+            continue
+        if "://" in evidence.instruction:
+            continue
+        others = [w for e, w in read if e.origin != evidence.origin]
+        shared = sum(len(words & other) for other in others) / len(words)
+        worth.append((-shared, place))
+    chosen: list[Evidence] = []
+    for _, place in sorted(worth):
+        if all(read[place][0].origin != one.origin for one in chosen):
+            chosen.append(read[place][0])
+        if len(chosen) == 2:
+            break
+    return [one.instruction for one in chosen if one.instruction is not None]
 
 
 def ask_about_change(gap: Gap, why: str, document_id: str | None) -> Refusal:

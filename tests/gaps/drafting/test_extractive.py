@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaps.drafting.writing.evidence import collect_evidence, usable_texts
+from gaps.drafting.writing.evidence import collect_evidence, is_usable, usable_texts
 from gaps.drafting.writing.extractive import WrittenArticle, write_article
 from gaps.drafting.writing.wording import as_instruction, split_actions, split_inline_numbers
 from gaps.types import GapKind, Refusal, Ticket, TicketStatus
@@ -93,6 +93,65 @@ def test_solutions_that_have_nothing_in_common_are_refused() -> None:
     refusal = write(tickets)
     assert isinstance(refusal, Refusal)
     assert "no step is confirmed" in refusal.why
+
+
+def test_steps_that_only_lead_somewhere_are_no_article() -> None:
+    tickets = [make_ticket(n, "Open the account settings of the mail app.") for n in range(1, 6)]
+    refusal = write(tickets)
+    assert isinstance(refusal, Refusal)
+    assert "lead somewhere" in refusal.why
+    assert len(refusal.questions) >= 3
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("See https://help.example/kb/pump for this.", False),
+        ("https://help.example/kb/pump", False),
+        ("For more information, see the article on pumps.", False),
+        ("Or that your pump is not blocked by a stone.", False),
+        ("re: the pump makes a noise at night", False),
+        ("What settings do you have in the pump menu", False),
+        ("First check these settings:", False),
+        ("Open https://portal.example/pump and choose Reset.", True),
+        ("Set the pump to constant pressure.", True),
+    ],
+)
+def test_fragments_questions_and_mere_links_are_no_evidence(said: str, kept: bool) -> None:
+    assert is_usable(said) is kept
+
+
+def test_a_passage_about_another_case_is_no_leave_to_delete() -> None:
+    tickets = [
+        make_ticket(1, "Delete the whole profile of the mail app."),
+        make_ticket(2, "Lower the pump to constant pressure two."),
+        make_ticket(3, "Bleed both radiators in the evening."),
+    ]
+    passage = make_chunk("Delete the whole profile of the mail app.")
+    gap = make_gap(tickets)
+    assert isinstance(write_article(gap, tickets, [passage], ENCODER), Refusal)
+
+
+def test_what_one_person_adds_to_a_shared_step_is_left_out() -> None:
+    tickets = [
+        make_ticket(1, "Open Company Portal → Devices, then polish the golden antenna."),
+        *make_tickets(6)[1:],
+    ]
+    assert "antenna" not in written(tickets).markdown
+
+
+def test_the_owner_is_asked_about_the_two_steps_most_like_what_others_did() -> None:
+    tickets = [
+        make_ticket(1, "Reset the pump in the heating app."),
+        make_ticket(2, "Replace the pump of the heating at once."),
+        make_ticket(3, "Call a plumber tomorrow morning early."),
+    ]
+    refusal = write(tickets)
+    assert isinstance(refusal, Refusal)
+    asked = " ".join(refusal.questions)
+    assert "Reset the pump in the heating app." in asked
+    assert "Replace the pump" in asked
+    assert "plumber" not in asked
 
 
 def test_a_gap_that_needs_somebody_to_act_is_refused_with_who_may_grant() -> None:
