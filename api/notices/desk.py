@@ -80,7 +80,7 @@ class Notices:
         """One letter to every owner with something to do, once a period."""
         now = self._application.clock.now()
         with self._application.database.write() as connection:
-            found = facts_rows.read_owner_facts(connection, gaps_since=now - NEW_GAPS)
+            found = facts_rows.read_owner_facts(connection, now=now, gaps_since=now - NEW_GAPS)
             written = [
                 facts.owner
                 for facts in found.values()
@@ -104,7 +104,7 @@ class Notices:
         reminded: list[str] = []
         escalated: list[str] = []
         with self._application.database.write() as connection:
-            found = facts_rows.read_owner_facts(connection, gaps_since=now)
+            found = facts_rows.read_owner_facts(connection, now=now, gaps_since=now)
             for owner, facts in found.items():
                 undone = facts_rows.read_undone(connection, facts)
                 if self._remind(connection, owner, owner, undone, now):

@@ -105,7 +105,7 @@ def review_draft(
         _check_unchanged(connection, current, decision, reviewer, expected_hash, expected_state)
         vouched = None
         if decision in APPROVING:
-            vouched = _take_evidence(connection, edited, evidence_hash)
+            vouched = take_evidence(connection, edited, evidence_hash)
         state = _decide(connection, current, decision, reviewer, edited.draft_hash)
         result = replace(edited, owner=current.owner, state=state, updated_at=now)
         update_draft(connection, result, expected_hash=expected_hash)
@@ -159,7 +159,7 @@ def _rechecked(database: Database, draft: Draft, evidence_hash: str, recheck: Re
     return checked
 
 
-def _take_evidence(connection: Connection, draft: Draft, known: str | None) -> str:
+def take_evidence(connection: Connection, draft: Draft, known: str | None) -> str:
     """Bind the approval to the evidence as it is now; returns its hash.
 
     Raises:

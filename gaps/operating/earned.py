@@ -17,8 +17,9 @@ from gaps.drafting.drafts import (
     update_draft,
     write_review,
 )
+from gaps.drafting.handling import read_notes
 from gaps.drafting.publish import ApproveInside, PreparedArticle
-from gaps.drafting.review import check_base
+from gaps.drafting.review import check_base, take_evidence
 from gaps.drafting.workflow import Decision, next_state
 from gaps.operating.autonomy import (
     NEEDED_APPROVALS,
@@ -165,6 +166,7 @@ def approval_by_rule(draft: Draft, rule: Rule, table: ActionTable, now: datetime
             raise ConflictError(f"a person must approve this: {objection}")
         if standing.rule is None or standing.rule.rule_id != rule.rule_id:
             raise ConflictError("another rule is in force by now", rule_id=rule.rule_id)
+        vouched = take_evidence(connection, current, None)
         actor = actor_of(rule)
         state = next_state(current.state, Decision.APPROVE)
         write_review(
@@ -178,7 +180,8 @@ def approval_by_rule(draft: Draft, rule: Rule, table: ActionTable, now: datetime
         )  # fmt: skip
         audit.write_entry(
             connection, at=now, actor=actor, action="draft.approve", subject=draft.draft_id,
-            details={"draft_hash": draft.draft_hash, "rule": rule.rule_id, "state": state.value,
+            details={"draft_hash": draft.draft_hash, "evidence_hash": vouched,
+                     "rule": rule.rule_id, "state": state.value,
                      "raised_by": rule.raised_by, "kind": rule.kind.value},
         )  # fmt: skip
 
@@ -210,7 +213,10 @@ def _examine(
         draft.owner, kind_of_change(draft, text), events=events, rules=rules,
         dials=table.dials, needed=table.needed,
     )  # fmt: skip
-    reviewed = bool(read_reviews(connection, draft.draft_id))
+    # Whoever put it off, gave it away or said something on it wants to decide.
+    reviewed = bool(
+        read_reviews(connection, draft.draft_id) or read_notes(connection, draft.draft_id)
+    )
     return standing, find_objection(draft, standing, governances=governances, reviewed=reviewed)
 
 

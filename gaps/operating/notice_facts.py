@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from gaps.operating.digest import DueArticle, NewGap, Overdue, OwnerFacts, WaitingDraft
 from gaps.tables import drafts, gaps
@@ -24,14 +24,17 @@ REMEMBERED = 2_000
 """Notices of one kind to one owner that are looked back on: decades of digests."""
 
 
-def read_owner_facts(connection: Connection, *, gaps_since: datetime) -> dict[str, OwnerFacts]:
+def read_owner_facts(
+    connection: Connection, *, now: datetime, gaps_since: datetime
+) -> dict[str, OwnerFacts]:
     """What every owner should know, by owner; owners without anything are left out.
 
     Args:
         connection: A read.
+        now: Drafts put off until later do not wait.
         gaps_since: Gaps that were found earlier are not new.
     """
-    waiting = _read_drafts(connection)
+    waiting = _read_drafts(connection, now)
     due = _read_articles(connection)
     found = _read_gaps(connection, gaps_since)
     return {
@@ -40,13 +43,15 @@ def read_owner_facts(connection: Connection, *, gaps_since: datetime) -> dict[st
     }
 
 
-def _read_drafts(connection: Connection) -> dict[str, list[WaitingDraft]]:
+def _read_drafts(connection: Connection, now: datetime) -> dict[str, list[WaitingDraft]]:
+    put_off = drafts.c.snoozed_until
     rows = connection.execute(
         select(
             drafts.c.id, drafts.c.title, drafts.c.owner, drafts.c.created_at, drafts.c.base_version
         )
         .join(gaps, gaps.c.id == drafts.c.gap_id)
         .where(drafts.c.state.in_([DraftState.IN_REVIEW.value, DraftState.CHANGES_ASKED.value]))
+        .where(or_(put_off.is_(None), put_off <= now))
         .order_by(gaps.c.priority.desc(), drafts.c.created_at, drafts.c.id)
     )
     found: dict[str, list[WaitingDraft]] = defaultdict(list)

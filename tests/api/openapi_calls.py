@@ -115,6 +115,8 @@ def _ask(calls: Calls) -> None:
          "ranking_options": {"score_threshold": 0.1}},
         vector_store_id="default",
     )  # fmt: skip
+    calls.call("GET", "/v1/searches/{search_id}", search_id=search_id)
+    calls.call("POST", "/v1/searches/{search_id}/replay", search_id=search_id)
     calls.call("GET", "/v1/vector_stores")
     calls.call("GET", "/v1/vector_stores/{vector_store_id}", vector_store_id="help")
 
@@ -145,6 +147,23 @@ def _review(calls: Calls) -> None:
     calls.call("GET", "/v1/drafts")
     calls.call("GET", "/v1/drafts/{draft_id}", draft_id=draft.draft_id)
     calls.call(
+        "POST", "/v1/drafts/{draft_id}/preview", {"markdown": "# Lever\n\nLift it."},
+        draft_id=draft.draft_id,
+    )  # fmt: skip
+    calls.call(
+        "POST", "/v1/drafts/{draft_id}/comments", {"text": "Is this the new hub?"},
+        draft_id=draft.draft_id,
+    )  # fmt: skip
+    calls.call(
+        "POST", "/v1/drafts/{draft_id}/snooze",
+        {"until": "2026-12-01T08:00:00Z", "reason": "Waits for the release."},
+        draft_id=draft.draft_id, header_If_Match=f'"{draft.draft_hash}"',
+    )  # fmt: skip
+    calls.call(
+        "POST", "/v1/drafts/{draft_id}/owner", {"owner": "ana", "reason": "Hers by the product."},
+        draft_id=draft.draft_id, header_If_Match=f'"{draft.draft_hash}"',
+    )  # fmt: skip
+    calls.call(
         "POST", "/v1/drafts/{draft_id}/review", {"decision": "approve"}, draft_id=draft.draft_id,
         header_If_Match=f'"{draft.draft_hash}"',
     )  # fmt: skip
@@ -170,6 +189,7 @@ def _review(calls: Calls) -> None:
 
 def _operate(calls: Calls) -> None:
     calls.call("GET", "/v1/sources")
+    calls.call("GET", "/v1/actions")
     run = calls.call("POST", "/v1/jobs/{name}/run", name="drive")
     calls.call("GET", "/v1/jobs")
     calls.call("GET", "/v1/jobs/{run_id}", run_id=run["id"])

@@ -30,7 +30,7 @@ from tests.api.pages.factories import (
     store_gap,
 )
 
-ANYONE, AGENT, OWNER, EDITOR, ADMIN = "anyone", "agent", "owner", "editor", "admin"
+ANYONE, READER, AGENT, OWNER, EDITOR, ADMIN = "anyone", "reader", "agent", "owner", "editor", "admin"
 KEY, PAGE, OPEN = "key", "page", "open"
 
 
@@ -54,7 +54,8 @@ class Row:
 
     def address(self, **ids: str) -> str:
         address = self.path.replace("{document_id:path}", "{document_id}")
-        names = ("gap_id", "draft_id", "document_id", "run_id", "topic_id", "name")
+        names = ("gap_id", "draft_id", "document_id", "run_id", "topic_id", "name", "search_id",
+                 "vector_store_id")
         for name in names:
             address = address.replace(f"{{{name}}}", ids.get(name, "none-such"))
         return address + (f"?{self.query}" if self.query else "")
@@ -77,25 +78,34 @@ ROWS = (
     opened("GET", "/openapi.json"),
     opened("GET", "/healthz"),
     opened("GET", "/readyz"),
+    opened("GET", "/metrics"),
     opened("GET", "/"),
     opened("GET", "/static/{name}.css"),
     opened("GET", "/static/kbops.svg"),
+    opened("GET", "/static/preview.js"),
     opened("GET", "/sign-in"),
     opened("POST", "/sign-in", own_proof=True),
     opened("GET", "/sign-in/setup", query="token=x", own_proof=True),
     opened("POST", "/sign-in/setup", own_proof=True),
     opened("GET", "/sign-in/openid"),
     opened("GET", "/sign-in/openid/callback"),
-    key("POST", "/mcp", AGENT, body={"jsonrpc": "2.0", "id": 1, "method": "ping"},
+    key("POST", "/mcp", READER, body={"jsonrpc": "2.0", "id": 1, "method": "ping"},
         headers={"accept": "application/json, text/event-stream"}),
-    key("POST", "/v1/search", AGENT, body={"query": "vpn"}),
-    key("POST", "/v1/context", AGENT, body={"query": "vpn"}),
+    key("POST", "/v1/search", READER, body={"query": "vpn"}),
+    key("POST", "/v1/context", READER, body={"query": "vpn"}),
+    key("POST", "/compat/dify/retrieval", READER,
+        body={"knowledge_id": "default", "query": "vpn"}),
+    key("GET", "/v1/vector_stores", READER),
+    key("GET", "/v1/vector_stores/{vector_store_id}", READER),
+    key("POST", "/v1/vector_stores/{vector_store_id}/search", READER, body={"query": "vpn"}),
+    key("GET", "/v1/searches/{search_id}", READER),
+    key("POST", "/v1/searches/{search_id}/replay", READER),
     key("POST", "/v1/outcomes", AGENT, body={"search_id": "none", "outcome": "resolved"}),
     key("POST", "/v1/escalations", AGENT, body={"search_id": "none", "goal": "help"}),
     key("POST", "/v1/gap-signals", AGENT, body={"question": "what is it?", "reason": "missing"}),
-    key("GET", "/v1/articles", AGENT),
-    key("GET", "/v1/articles/{document_id:path}", AGENT),
-    key("GET", "/v1/articles/{document_id:path}/versions", AGENT),
+    key("GET", "/v1/articles", READER),
+    key("GET", "/v1/articles/{document_id:path}", READER),
+    key("GET", "/v1/articles/{document_id:path}/versions", READER),
     key("POST", "/v1/articles/{document_id:path}/verify", OWNER, body=WHY),
     key("POST", "/v1/articles/{document_id:path}/rollback", OWNER, body={"version": 1}),
     key("POST", "/v1/tickets", EDITOR),
@@ -111,6 +121,12 @@ ROWS = (
     key("POST", "/v1/drafts/{draft_id}/review", OWNER, body={"decision": "approve"},
         headers={"if-match": '"x"'}),
     key("POST", "/v1/drafts/{draft_id}/rollback", OWNER),
+    key("POST", "/v1/drafts/{draft_id}/comments", OWNER, body={"text": "x"}),
+    key("POST", "/v1/drafts/{draft_id}/snooze", OWNER, body={"until": None},
+        headers={"if-match": '"x"'}),
+    key("POST", "/v1/drafts/{draft_id}/owner", OWNER, body={"owner": "tom"},
+        headers={"if-match": '"x"'}),
+    key("POST", "/v1/drafts/{draft_id}/preview", OWNER, body={"markdown": "x"}),
     key("GET", "/v1/actions", OWNER),
     key("GET", "/v1/sources", OWNER),
     key("POST", "/v1/sources/{name}/sync", EDITOR),
@@ -120,6 +136,9 @@ ROWS = (
     key("POST", "/v1/jobs/{name}/run", ADMIN),
     key("GET", "/v1/audit", EDITOR),
     page("GET", "/review"),
+    page("POST", "/review/bulk"),
+    page("POST", "/review/{draft_id}/comment", body={"text": "x"}),
+    page("POST", "/review/{draft_id}/later", body={"do": "wake"}),
     page("GET", "/review/{draft_id}"),
     page("POST", "/review/{draft_id}/preview", body={"markdown": "x"}),
     page("POST", "/review/{draft_id}/decision", body={"decision": "approve"}),
@@ -131,6 +150,11 @@ ROWS = (
     page("GET", "/gaps/{gap_id}"),
     page("POST", "/gaps/{gap_id}/correct", body={"kind": "not_a_gap", **WHY}),
     page("POST", "/gaps/bulk"),
+    page("GET", "/search"),
+    page("POST", "/search"),
+    page("GET", "/search/{search_id}"),
+    page("POST", "/search/{search_id}/wrong", body={"document_id": "x"}),
+    page("POST", "/search/{search_id}/missing", body={"reason": "missing"}),
     page("GET", "/articles"),
     page("GET", "/articles/{document_id:path}"),
     page("GET", "/articles/{document_id:path}/compare", query="before=1&after=1"),
@@ -148,9 +172,10 @@ ROWS = (
 OF_A_DRAFT = [row for row in ROWS if "{draft_id}" in row.path]
 OF_AN_ARTICLE = [row for row in ROWS if row.door == KEY and "{document_id:path}" in row.path]
 ENDING = ("/account/sign-out-everywhere", "/sign-out")
-RANK = {ANYONE: 0, AGENT: 1, OWNER: 2, EDITOR: 3, ADMIN: 4}
+RANK = {ANYONE: 0, READER: 1, AGENT: 2, OWNER: 3, EDITOR: 4, ADMIN: 5}
 CALLERS = {
     "nobody": (None, None),
+    "reader": (Role.READER, Audience.INTERNAL),
     "agent": (Role.AGENT, Audience.INTERNAL),
     "agent for the public": (Role.AGENT, Audience.PUBLIC),
     "admin for the public": (Role.ADMIN, Audience.PUBLIC),
@@ -169,7 +194,7 @@ def gets_through(row: Row, name: str) -> bool:
         return True
     if role is None or RANK[role.value] < RANK[row.least]:
         return False
-    return row.least == AGENT or audience is Audience.INTERNAL
+    return row.least in (READER, AGENT) or audience is Audience.INTERNAL
 
 
 @pytest.fixture(scope="module")
