@@ -36,6 +36,7 @@ REFUSED_MS = 20.0
 GROWTH_SHARE = 0.1
 SETTLE_SECONDS = 5.0
 PAGE_BYTES = 4096
+EXPECTED = {"200", "429", "503", "sent", "idle connection"}
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class Caller:
         """One call, on a free connection or a new one."""
         if not self._free and self._open >= MOST_CONNECTIONS:
             took.statuses["not sent"] += 1
-            return
+            return None
         if self._free:
             reader, writer = self._free.pop()
         else:
@@ -90,12 +91,17 @@ class Caller:
             writer.write(message)
             status = await _read_answer(reader)
         except (OSError, asyncio.IncompleteReadError, ValueError) as error:
-            took.statuses[type(error).__name__] += 1
             self._open -= 1
             writer.close()
-            return
+            if isinstance(error, asyncio.IncompleteReadError) and not error.partial:
+                # The server closes what was idle for five seconds; not an answer to this call.
+                took.statuses["idle connection"] += 1
+                return await self.call(took)
+            took.statuses[type(error).__name__] += 1
+            return None
         took.note(status, (time.perf_counter() - started) * 1000)
         self._free.append((reader, writer))
+        return None
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> int:
@@ -207,7 +213,7 @@ def print_table(found: dict[str, Any]) -> bool:
         f"accepted p99 at most {ACCEPTED_TIMES} times unloaded": times <= ACCEPTED_TIMES,
         f"refusals within {REFUSED_MS:.0f} ms at p99": found["refused_p99_ms"] <= REFUSED_MS,
         "memory flat": growth <= GROWTH_SHARE,
-        "nothing but answers and refusals": set(found["statuses"]) <= {"200", "429", "503", "sent"},
+        "nothing but answers and refusals": set(found["statuses"]) <= EXPECTED,
     }
     for name, holds in held.items():
         print(f"{'held' if holds else 'NOT HELD'}: {name}")

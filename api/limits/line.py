@@ -22,6 +22,8 @@ SHORTEST_WINDOW_SECONDS, LONGEST_WINDOW_SECONDS = 0.25, 30.0
 WINDOW_CALLS = 20
 """Arrivals are counted over as long as this many take, within these bounds. Two windows on end with
 an excess are a sustained one; one is a burst."""
+WINDOWS_TO_SHED, WINDOWS_TO_CALM = 2, 4
+"""On end. A moment's lull does not fill the line again."""
 SMOOTHING = 0.1
 """Weight of the newest duration in the mean."""
 MOST_TIMES_MEAN = 5.0
@@ -54,8 +56,9 @@ class Line:
         self._window_began_at = monotonic()
         self._window_seconds = self._find_window()
         self._arrivals = 0
-        self._excessive = (False, False)
-        """Whether there was an excess in the two windows before this one."""
+        self._excess_windows = 0
+        self._calm_windows = 0
+        self._overrun = False
 
     def note_arrival(self) -> None:
         now = self._monotonic()
@@ -63,10 +66,21 @@ class Line:
         if passed >= 1.0:
             possible = self.rules.at_once * self._window_seconds / max(self.mean_seconds, 1e-6)
             excessive = self._arrivals > EXCESS * possible
-            self._excessive = (self._excessive[1], excessive) if passed < 2.0 else (False, False)
+            self._note_window(excessive, is_followed=passed < 2.0)
             self._window_began_at, self._arrivals = now, 0
             self._window_seconds = self._find_window()
         self._arrivals += 1
+
+    def _note_window(self, excessive: bool, *, is_followed: bool) -> None:
+        """Say how a window was, and whether the next one follows on it at once."""
+        self._excess_windows = self._excess_windows + 1 if excessive else 0
+        self._calm_windows = 0 if excessive else self._calm_windows + 1
+        if not is_followed:
+            self._excess_windows, self._overrun = 0, False
+        elif self._excess_windows >= WINDOWS_TO_SHED:
+            self._overrun = True
+        elif self._calm_windows >= WINDOWS_TO_CALM:
+            self._overrun = False
 
     def _find_window(self) -> float:
         wanted = WINDOW_CALLS * self.mean_seconds / self.rules.at_once
@@ -80,7 +94,7 @@ class Line:
     @property
     def is_overrun(self) -> bool:
         """Whether clearly more has been coming in than can be done."""
-        return self.rules.sheds_excess and all(self._excessive)
+        return self.rules.sheds_excess and self._overrun
 
     @property
     def may_wait(self) -> bool:
