@@ -125,6 +125,7 @@ def main() -> int:
         run(world, None, "sync")
         drafts.append(draft_id)
         wrong = look(world, drafts)
+        print(number, "killed" if code < 0 else "done", state.value, flush=True)
         if wrong:
             print(f"FAILED after {number}: {'; '.join(wrong)}; {folder} is kept")
             break

@@ -6,17 +6,16 @@ today's answer and what is not as it was then, so it also serves to look at an a
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.auth import Kb
 from api.keys import Caller
-from api.pages.layout import HERE, render_page
+from api.pages.layout import render_page
 from api.pages.search_facts import BAR_WIDTH, MODES, describe_change, describe_hits
 from api.pages.session import FormCaller, PageCaller, PageSession
 from api.routes.search import search_and_log
@@ -30,7 +29,6 @@ from kb.comparing import Change, compare_hits
 from kb.errors import InvalidInputError, NotFoundError
 from kb.types import Audience, SearchRequest, SearchResponse
 
-STYLESHEET = HERE / "static" / "search.css"
 RECENT = 6
 OPEN_HITS = 5
 LATELY = timedelta(days=14)
@@ -44,7 +42,6 @@ NOTICES = {
     "wrong": "Noted as wrong. The next run reads it as evidence of a gap.",
     "missing": "Reported. The next run reads it as evidence of a gap.",
 }
-_digest = hashlib.sha256(STYLESHEET.read_bytes()).hexdigest()[:12]
 
 router = APIRouter(include_in_schema=False)
 
@@ -55,15 +52,6 @@ class Asked:
 
     query: str = ""
     audience: Audience = Audience.PUBLIC
-
-
-@router.get("/static/search.css")
-def serve_stylesheet() -> FileResponse:
-    return FileResponse(
-        STYLESHEET,
-        media_type="text/css; charset=utf-8",
-        headers={"Cache-Control": "public, max-age=31536000, immutable"},
-    )
 
 
 @router.get("/search")
@@ -206,7 +194,6 @@ def _show(
         "search.html",
         status=status,
         viewer=page,
-        stylesheet=f"/static/search.css?v={_digest}",
         asked=asked,
         audiences=[(a.value, AUDIENCES[a]) for a in page.caller.audience.readable()],
         audience_name=AUDIENCES[asked.audience],

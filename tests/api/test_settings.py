@@ -272,7 +272,7 @@ def test_a_provider_with_its_grants_is_read(tmp_path: Path) -> None:
         ("claim =", "claims =", "did you mean 'claim'?"),
         ("[sign_in]", "[sign_in]\nidle_minutes = 1", "greater than or equal to 5"),
         ("[sign_in]", '[sign_in]\npublic_url = "https://kb.example.org/kb"', "public_url"),
-        ("[sign_in]", "[sign_in]\nkeys = \"often\"", "keys"),
+        ("[sign_in]", '[sign_in]\nkeys = "often"', "keys"),
     ],
 )
 def test_a_mistake_in_the_sign_in_is_told_with_its_line(

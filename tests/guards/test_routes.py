@@ -30,7 +30,14 @@ from tests.api.pages.factories import (
     store_gap,
 )
 
-ANYONE, READER, AGENT, OWNER, EDITOR, ADMIN = "anyone", "reader", "agent", "owner", "editor", "admin"
+ANYONE, READER, AGENT, OWNER, EDITOR, ADMIN = (
+    "anyone",
+    "reader",
+    "agent",
+    "owner",
+    "editor",
+    "admin",
+)
 KEY, PAGE, OPEN = "key", "page", "open"
 
 
@@ -54,8 +61,16 @@ class Row:
 
     def address(self, **ids: str) -> str:
         address = self.path.replace("{document_id:path}", "{document_id}")
-        names = ("gap_id", "draft_id", "document_id", "run_id", "topic_id", "name", "search_id",
-                 "vector_store_id")
+        names = (
+            "gap_id",
+            "draft_id",
+            "document_id",
+            "run_id",
+            "topic_id",
+            "name",
+            "search_id",
+            "vector_store_id",
+        )
         for name in names:
             address = address.replace(f"{{{name}}}", ids.get(name, "none-such"))
         return address + (f"?{self.query}" if self.query else "")
