@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import statsmodels.api as sm  # type: ignore[import-untyped]
+import statsmodels.api as sm
 from scipy.stats import norm, t
-from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
-from statsmodels.stats.proportion import (  # type: ignore[import-untyped]
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import (
     confint_proportions_2indep,
 )
-from statsmodels.tools.sm_exceptions import (  # type: ignore[import-untyped]
+from statsmodels.tools.sm_exceptions import (
     PerfectSeparationWarning,
 )
 
