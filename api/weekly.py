@@ -27,7 +27,7 @@ class Weekly:
         self._application = application
 
     def check_freshness(self, *, conflicts: bool = True) -> dict[str, Any]:
-        """Find contradictions unless told not to, then give every published document its verdict."""
+        """Find contradictions unless told not to, then give every document its verdict."""
         application = self._application
         now = application.clock.now()
         authorities = application.settings.hierarchy.authorities
