@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from gaps.freshness.model import FARTHEST, FreshnessModel
+from gaps.freshness.model import FreshnessModel, standardise
 from gaps.freshness.signals import EVIDENCE, HABIT
 from kb.errors import InvalidInputError
 
@@ -71,7 +71,14 @@ def fit_model(
     weights_of = [len(examples) / len(sizes) / sizes[group] for group in groups]
     while True:
         rows = np.asarray(
-            [[_standardise(e.values, n, means, scales) for n in names] for e in examples], float
+            [
+                [
+                    standardise(n, e.values[n], means, scales) if n in e.values else 0.0
+                    for n in names
+                ]
+                for e in examples
+            ],
+            float,
         ).reshape(len(examples), len(names))
         model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=2_000, fit_intercept=False)
         model.fit(np.hstack([rows, levels]), labels, sample_weight=weights_of)
@@ -99,18 +106,6 @@ def _measure(
         spread = float(held.std()) if len(held) else 0.0
         scales[name] = spread if spread > 1e-9 else 1.0
     return means, scales
-
-
-def _standardise(
-    values: Mapping[str, float],
-    name: str,
-    means: Mapping[str, float],
-    scales: Mapping[str, float],
-) -> float:
-    if name not in values:
-        return 0.0
-    origin = means[name] if name in HABIT else 0.0
-    return max(-FARTHEST, min(FARTHEST, (values[name] - origin) / scales[name]))
 
 
 def _levels(groups: Sequence[str]) -> NDArray[np.float64]:

@@ -17,8 +17,9 @@ from typing import Any
 from gaps.freshness.facts import Finding, FreshnessReason
 from gaps.freshness.signals import EVIDENCE, HABIT, feature_of
 
-FARTHEST = 4.0
-"""Standard deviations at which a feature stops counting, so that no odd article is certain."""
+FARTHEST, FARTHEST_HABIT = 4.0, 10.0
+"""Standard deviations at which a feature stops counting, so that no odd article is certain; habit
+is capped as a whole (`MOST_BASE`)."""
 MOST_BASE = 0.45
 """Habit alone comes near this and no further, in the order it says: an article that is edited often
 is not untrue for it."""
@@ -64,8 +65,7 @@ class FreshnessModel:
         }
 
     def _standardise(self, key: str, value: float) -> float:
-        origin = self.means[key] if key in HABIT else 0.0
-        return max(-FARTHEST, min(FARTHEST, (value - origin) / self.scales[key]))
+        return standardise(key, value, self.means, self.scales)
 
     def judge(self, findings: Sequence[Finding], values: Mapping[str, float]) -> Judgement:
         """Combine findings into one probability.
@@ -93,6 +93,15 @@ class FreshnessModel:
         reasons.sort(key=lambda r: (-r.weight, r.signal, r.text))
         trusted = math.prod(1.0 - r.weight for r in reasons)
         return Judgement(1.0 - (1.0 - base) * trusted, base, 1.0 - trusted, tuple(reasons))
+
+
+def standardise(
+    key: str, value: float, means: Mapping[str, float], scales: Mapping[str, float]
+) -> float:
+    """A feature in standard deviations: habit from its mean, evidence from its absence."""
+    habit = key in HABIT
+    most = FARTHEST_HABIT if habit else FARTHEST
+    return max(-most, min(most, (value - (means[key] if habit else 0.0)) / scales[key]))
 
 
 def _sigmoid(value: float) -> float:

@@ -160,17 +160,17 @@ def _review(calls: Calls) -> None:
         draft_id=draft.draft_id, header_If_Match=f'"{draft.draft_hash}"',
     )  # fmt: skip
     calls.call(
-        "POST", "/v1/drafts/{draft_id}/owner", {"owner": "ana", "reason": "Hers by the product."},
-        draft_id=draft.draft_id, header_If_Match=f'"{draft.draft_hash}"',
-    )  # fmt: skip
-    calls.call(
         "POST", "/v1/drafts/{draft_id}/review", {"decision": "approve"}, draft_id=draft.draft_id,
         header_If_Match=f'"{draft.draft_hash}"',
     )  # fmt: skip
     calls.call("POST", "/v1/drafts/{draft_id}/rollback", draft_id=draft.draft_id)
     other = make_draft(calls.application, "valve")
+    calls.call(
+        "POST", "/v1/drafts/{draft_id}/owner", {"owner": "ben", "reason": "His by the product."},
+        draft_id=other.draft_id, header_If_Match=f'"{other.draft_hash}"',
+    )  # fmt: skip
     calls.application.publishing.review(
-        other.draft_id, "reject", caller=calls.application.local_caller("ana"),
+        other.draft_id, "reject", caller=calls.application.local_caller("ben"),
         draft_hash=other.draft_hash, reason="Too short.",
     )  # fmt: skip
     calls.call("POST", "/v1/drafts", {"gap_id": other.gap_id})
