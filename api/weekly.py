@@ -30,11 +30,7 @@ class Weekly:
         self._application = application
 
     def check_freshness(self, *, conflicts: bool = True) -> dict[str, Any]:
-<<<<<<< HEAD
         """Find contradictions unless told not to, then judge every published document."""
-=======
-        """Find contradictions unless told not to, then give every document its verdict."""
->>>>>>> fresh
         application = self._application
         now = application.clock.now()
         authorities = application.settings.hierarchy.authorities
