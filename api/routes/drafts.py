@@ -82,6 +82,7 @@ def review_draft(
 @router.post("/{draft_id}/comments")
 def comment_draft(draft_id: str, body: CommentBody, kb: Kb, caller: OwnerCaller) -> dict[str, Any]:
     """Say something about a draft to whoever reviews it."""
+    kb.desk.read_draft(draft_id, caller)
     return kb.reviewing.comment(draft_id, body.text, caller)
 
 
@@ -94,8 +95,10 @@ def snooze_draft(
     if_match: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
     """Put a draft off until an instant, when it comes back to the inbox by itself."""
+    draft_hash = _read_match(if_match)
+    kb.desk.read_draft(draft_id, caller)
     return kb.reviewing.snooze(
-        draft_id, body.until, caller, draft_hash=_read_match(if_match), reason=body.reason
+        draft_id, body.until, caller, draft_hash=draft_hash, reason=body.reason
     )
 
 
@@ -108,8 +111,10 @@ def hand_over_draft(
     if_match: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
     """Give a draft and its gap to another owner."""
+    draft_hash = _read_match(if_match)
+    kb.desk.read_draft(draft_id, caller)
     return kb.reviewing.hand_over(
-        draft_id, body.owner, caller, draft_hash=_read_match(if_match), reason=body.reason
+        draft_id, body.owner, caller, draft_hash=draft_hash, reason=body.reason
     )
 
 

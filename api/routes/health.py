@@ -48,7 +48,7 @@ async def ready(request: Request, kb: Kb) -> dict[str, object]:
     return {"status": "ready", "generation": state.generation}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, include_in_schema=False)
 async def show_metrics(request: Request, kb: Kb) -> Response:
     """Figures in Prometheus's text format; for the operator's own network."""
     try:

@@ -134,12 +134,12 @@ ADDED: list[tuple[str, int, str]] = [
     ('[[notices.webhooks]]\nkind = "slack"', 33, "a webhook has a url or a url_env"),
     (
         '[[notices.webhooks]]\nkind = "slack"\nurl = "http://x"\nurl_env = "KB_X"',
-        34,
+        33,
         "or a url_env",
     ),
     (
         '[[notices.webhooks]]\nkind = "signed"\nurl = "http://x"\nowners = ["zoe"]',
-        34,
+        36,
         "unknown owner",
     ),
     ('[[owners]]\nname = "cem"\nfallback = "zoe"', 35, "unknown owner 'zoe'"),
