@@ -12,8 +12,8 @@ from kb.quantities import plain_text
 from kb.statements import split_sentences
 
 SAME_STATEMENT = 0.6
-"""Cosine (MiniLM) from which on two sentences of two texts count as one statement; looked at on
-thirty pairs: below it the object mostly differs."""
+"""Cosine (MiniLM) from which on two sentences of two texts count as one statement. Judgement,
+from pairs looked at and not counted: below it the object mostly differs."""
 FEWEST_WORDS = 4
 
 

@@ -70,6 +70,33 @@ def read_thunderbird(folder: Path) -> list[Edit]:
     return [edit for each in found if (edit := compare_versions(*each)) is not None]
 
 
+def read_facts(folder: Path) -> list[tuple[Edit, str]]:
+    """Commerce versions in which one known fact changes, with the sentence that states it anew."""
+    texts = {(r["doc_id"], r["date"]): r for r in read_lines(folder / "versions.jsonl.gz")}
+    found = []
+    for row in read_lines(folder / "fact_changes.jsonl.gz"):
+        version = texts.get((row["doc_id"], row["old_date"]))
+        if version is None:
+            continue
+        sentences = split_sentences(version["text"])
+        old = [s for s in sentences if plain_text(s.text) == plain_text(row["old"])]
+        if not old:
+            continue
+        kept = tuple(s for s in sentences if plain_text(s.text) != plain_text(row["old"]))
+        changed = tuple((s, row["new"]) for s in old)
+        key = f"{row['doc_id']}@{row['new_date']}"
+        found.append(
+            (
+                Edit(
+                    key, version["title"], version["text"], row["new"], row["new_date"],
+                    changed, kept, (),
+                ),
+                row["new"],
+            )
+        )  # fmt: skip
+    return found
+
+
 def compare_versions(key: str, title: str, before: str, after: str, day: str) -> Edit | None:
     """What changed, sentence by sentence; None where nothing or nearly everything did."""
     ours = [s for s in split_sentences(before) if len(s.text.split()) >= FEWEST_WORDS]

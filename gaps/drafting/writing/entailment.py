@@ -21,8 +21,8 @@ ENTAILED_SHARE = 0.75
 what is quoted; with a word in four of its own it says something else. Judgement; the planted
 falsehoods of tests/gaps/drafting/test_entailment.py all lie on the other side."""
 CORROBORATED_SHARE = 0.6
-"""Share of the shorter sentence's content words two people must have in common. Read on 120 pairs
-of Thunderbird replies (bench/README.md, "Drafts"): from here on nearly all are one step."""
+"""Share of the shorter sentence's content words two people must have in common. Judgement, from
+pairs of real replies looked at and not counted."""
 NAMED_SHARE = 0.4
 """The same where both name the same address, code or button."""
 SHORT_WORDS, SHORT_SHARE = 4, 0.75

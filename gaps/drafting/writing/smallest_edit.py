@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from gaps.drafting.writing.denials import (
     DENIED,
@@ -18,6 +19,7 @@ from gaps.drafting.writing.denials import (
     find_denied_words,
     find_failing_steps,
 )
+from gaps.drafting.writing.entailment import read_sentence
 from gaps.drafting.writing.evidence import (
     Evidence,
     EvidencePack,
@@ -37,6 +39,11 @@ ALIGNED = 0.55
 """Cosine (values masked) from which on evidence speaks of an article's sentence."""
 ALIGNED_ADVICE = 0.35
 """Cosine from which on an instruction may stand in the place of denied advice (MiniLM)."""
+RESTATED = 0.75
+"""Share of words from which on two sentences are one, stated anew; as `kb.alignment.SAME_CLAUSE`
+for a modal. Not tuned."""
+_VALUE = re.compile(r"\d[\w.:-]*")
+_MODAL = re.compile(r"\b(?:must|may|can|cannot|should|shall|will|need|never|always|only)\b")
 _LIST = re.compile(
     r"(?m)(?:^[ \t]*\d{1,2}[.)][ \t]+.*(?:\n(?![ \t]*\n)(?![ \t]*\d{1,2}[.)]).*)*\n?)+"
 )
@@ -77,6 +84,7 @@ def write_smallest_edit(
     if gap.kind is GapKind.UNFINDABLE:
         return _add_wordings(gap, document_id, title, markdown, pack, similarity)
     edits = _value_edits(markdown, pack, similarity)
+    edits += _restated_edits(markdown, pack, {edit.start for edit in edits})
     if not edits:
         edits = _gone_edits(gap, markdown, tickets, stronger, pack, similarity)
     if not edits:
@@ -135,6 +143,54 @@ def _replace_value(
             Statement(text, cite_members(voters, best)),
         )  # fmt: skip
     return None
+
+
+def _restated_edits(markdown: str, pack: EvidencePack, done: set[int]) -> list[_Edit]:
+    """Sentences a stronger document words alike but for a number, a name or a denial.
+
+    Each side must be the other's nearest: two equally near and which is meant cannot be told.
+    """
+    ours = [s for s in split_sentences(markdown) if s.start not in done]
+    theirs = [e for e in pack.sentences if e.kind == "chunk"]
+    known = {plain_text(s.text) for s in ours}
+    theirs = [e for e in theirs if plain_text(e.quote) not in known]
+    alike = {
+        (i, j): value
+        for i, sentence in enumerate(ours)
+        for j, evidence in enumerate(theirs)
+        if (value := _likeness(sentence.text, evidence.quote)) >= RESTATED
+    }
+    edits = []
+    for (i, j), value in sorted(alike.items(), key=lambda pair: (-pair[1], pair[0])):
+        rivals = [v for (a, b), v in alike.items() if (a == i) != (b == j)]
+        if any(v >= value for v in rivals) or not _differs(ours[i].text, theirs[j].quote):
+            continue
+        statement = Statement(theirs[j].quote, cite_members([theirs[j]], theirs[j]))
+        start = ours[i].start
+        edits.append(_Edit(start, start + len(ours[i].text), theirs[j].quote, statement))
+    chosen: dict[int, _Edit] = {}
+    for edit in edits:
+        chosen.setdefault(edit.start, edit)
+    return list(chosen.values())
+
+
+def _likeness(left: str, right: str) -> float:
+    """Share of words in common and in order, 0 to 1."""
+    one, two = plain_text(left).lower().split(), plain_text(right).lower().split()
+    matcher = SequenceMatcher(None, one, two, autojunk=False)
+    return matcher.ratio() if matcher.real_quick_ratio() >= RESTATED else 0.0
+
+
+def _differs(left: str, right: str) -> bool:
+    """In what a reader would act on, not in how it is put."""
+    one, two = read_sentence(left), read_sentence(right)
+    marks = [set(_VALUE.findall(plain_text(text))) for text in (left, right)]
+    return (
+        marks[0] != marks[1]
+        or one.names != two.names
+        or bool(one.denied) != bool(two.denied)
+        or set(_MODAL.findall(left.lower())) != set(_MODAL.findall(right.lower()))
+    )
 
 
 def _gone_edits(

@@ -124,3 +124,23 @@ def test_everything_outside_the_changed_sentence_stays_byte_for_byte(
     result = edit(markdown, [told, told])
     if isinstance(result, WrittenArticle) and len(result.statements) == 1:
         assert result.markdown == markdown.replace(sentence, sentence.replace("14", "30"))
+
+
+def test_what_a_stronger_document_states_anew_replaces_that_sentence_alone() -> None:
+    text = "Intro stays.\n\nSet the cache of plan 2.3.x to the pool on each node.\n\nEnd stays.\n"
+    new = "Set the cache of plan 2.3.x - 2.4.x to the pool on each node."
+    gap = make_gap([], kind=GapKind.WRONG, document_ids=("doc",))
+    result = write_smallest_edit(
+        gap, "doc", "Cache", text, [], [make_chunk(new, authority="policy")], HashingEncoder(256)
+    )
+    assert isinstance(result, WrittenArticle)
+    assert result.markdown == f"Intro stays.\n\n{new}\n\nEnd stays.\n"
+    assert result.statements[0].citations[0].quote == new
+
+
+def test_other_words_for_the_same_are_left_alone() -> None:
+    text = "Set the cache of the plan to the pool on each node.\n"
+    new = "Set the cache of this plan to the pool on each node."
+    gap = make_gap([], kind=GapKind.WRONG, document_ids=("doc",))
+    found = write_smallest_edit(gap, "doc", "C", text, [], [make_chunk(new)], HashingEncoder(256))
+    assert isinstance(found, Refusal)
