@@ -14,7 +14,7 @@ from api.pages.article_text import render_markdown
 from api.pages.evidence_facts import ShownCitation, ShownStatement, attach_evidence
 from api.wiring import Application
 from gaps import tables
-from gaps.types import Check, Draft, Gap, GapKind
+from gaps.types import Check, Draft, Dropped, Gap, GapKind
 from kb.types import Role
 from tests.api.pages.factories import (
     CHANGED_ARTICLE,
@@ -277,3 +277,16 @@ def test_a_long_article_and_five_hundred_tickets_stay_small_and_linked(
     assert answer.text.count("diff-row changed") == 50
     assert "50 words added" in answer.text
     assert len(answer.text) < 1_500_000
+
+
+def test_what_the_language_model_offered_and_was_left_out_is_shown(
+    kb: Application, gap: Gap, browser: Browser
+) -> None:
+    left = Dropped("Call <b>us</b> at night.", "no evidence says so")
+    draft = store_draft(
+        kb, "drf_worded", gap, checks=[Check("writer", "look", "1 left out", (), (left,))]
+    )
+    browser.sign_in(make_key(kb))
+    page = browser.get(f"/review/{draft.draft_id}").text
+    assert "1 statement left out" in page
+    assert "Call &lt;b&gt;us&lt;/b&gt; at night." in page and left.why in page
