@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from api.settings import CLIENT_SECRET_VARIABLE, read_secret
+from api.settings.edge import CLIENT_SECRET_VARIABLE
+from api.settings.environment import read_secret
 from kb.audit import verify_chain
 from kb.encoding.embedded import EMBEDDED_MODEL
 from kb.encoding.prepared import PreparedModels

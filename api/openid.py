@@ -23,7 +23,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from api.settings import LOOPBACK, SignInSettings
+from api.settings.edge import LOOPBACK, SignInSettings
 from kb.errors import InvalidInputError, UnauthenticatedError, UnavailableError
 from kb.types import Role
 

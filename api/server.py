@@ -12,7 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from api.cli.session import config_path, open_application
-from api.settings import Environment, read_settings
+from api.settings.environment import Environment
+from api.settings.reading import read_settings
 from kb.errors import ConflictError, KbError, UnavailableError
 
 LOCK = "serve.lock"

@@ -13,14 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.keys import Caller
-from api.settings import (
-    Environment,
-    OwnerSettings,
-    Settings,
-    SourceSettings,
-    find_config,
-    read_settings,
-)
+from api.settings.environment import Environment
+from api.settings.knowledge import OwnerSettings, SourceSettings
+from api.settings.reading import Settings, find_config, read_settings
 from kb.clock import SystemClock
 from kb.database import Database
 from kb.errors import ConflictError, InvalidInputError, KbError, NotFoundError, UnavailableError

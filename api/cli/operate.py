@@ -214,7 +214,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 def prepare() -> None:
     """Build what the encoder needs, so that the first start is quick; needs no kb.toml."""
-    from api.settings import Environment
+    from api.settings.environment import Environment
     from kb.encoding.prepared import PreparedModels
 
     choice = PreparedModels(Environment().find_model_cache()).choose_anew()
@@ -239,7 +239,7 @@ def mcp(
 ) -> None:
     """Serve one agent over the Model Context Protocol on standard input and output."""
     from api.mcp.server import run_stdio
-    from api.settings import read_secret
+    from api.settings.environment import read_secret
 
     key = read_secret(key_env)
     with open_application(running_clock=True) as application:

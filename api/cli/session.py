@@ -48,7 +48,7 @@ def open_application(*, running_clock: bool = False) -> Iterator[Application]:
 
 
 def config_path() -> Path:
-    from api.settings import find_config
+    from api.settings.reading import find_config
 
     config = _globals["config"]
     return find_config(Path(config) if config else None)

@@ -25,7 +25,7 @@ from api.limits.work import Work, classify, find_counted
 
 if TYPE_CHECKING:
     from api.meters import Meters
-    from api.settings import LimitSettings
+    from api.settings.edge import LimitSettings
     from api.wiring import Application
 
 MAX_BODY_BYTES = 64 * 1024 * 1024

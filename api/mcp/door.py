@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import get_caller
 from api.keys import Caller
-from api.settings import McpSettings
+from api.settings.edge import McpSettings
 from api.wiring import Application
 from kb.errors import ForbiddenError
 

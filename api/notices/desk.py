@@ -13,7 +13,9 @@ from api.notices.port import Channel
 from api.notices.relay import send_due
 from api.notices.smtp import MailServer, SmtpChannel
 from api.notices.webhooks import Webhook
-from api.settings import OwnerSettings, WebhookSettings, read_secret
+from api.settings.edge import WebhookSettings
+from api.settings.environment import read_secret
+from api.settings.knowledge import OwnerSettings
 from gaps import repository
 from gaps.operating import notice_facts as facts_rows
 from gaps.operating.digest import (

@@ -21,7 +21,8 @@ from api.pages.origin import START_PAGE, local_path
 from api.pages.session import begin_session, cookie_name, drop_cookie, keep_session, set_cookie
 from api.pages.throttle import SignInThrottle, client_of
 from api.people import caller_of, sign_in_federated, write_signed_in
-from api.settings import CLIENT_SECRET_VARIABLE, read_secret
+from api.settings.edge import CLIENT_SECRET_VARIABLE
+from api.settings.environment import read_secret
 from api.wiring import Application
 from kb.errors import KbError, UnauthenticatedError, UnavailableError
 from kb.tables import openid_flows

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from api.settings import Settings, read_settings
+from api.settings.reading import Settings, read_settings
 from api.wiring import Application
 from ingest.chunking import chunk_document
 from kb import articles

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from api.settings import ActionSettings
+from api.settings.knowledge import ActionSettings
 from api.wiring import Application
 from gaps.drafting import publish
 from gaps.drafting.drafts import make_id, read_draft, read_reviews

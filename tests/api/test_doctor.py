@@ -6,12 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from api.doctor import examine
-from api.settings import (
-    CLIENT_SECRET_VARIABLE,
-    EncoderSettings,
-    GrantSettings,
-    SignInSettings,
-)
+from api.settings.edge import CLIENT_SECRET_VARIABLE, GrantSettings, SignInSettings
+from api.settings.knowledge import EncoderSettings
 from api.wiring import Application
 from kb.encoding.hashing import HashingEncoder
 from kb.encoding.prepared import Choice, PreparedModels

@@ -12,7 +12,7 @@ import pytest
 from api import scheduler as scheduler_module
 from api.jobs import JOBS, Job, day_of, run_job, week_of
 from api.scheduler import Scheduler, last_due, read_trigger
-from api.settings import Settings
+from api.settings.reading import Settings
 from kb import jobs
 from kb.clock import FixedClock
 from kb.database import Database

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.scheduler import read_trigger
-from api.settings import Settings, find_config, read_settings
+from api.settings.reading import Settings, find_config, read_settings
 from kb.errors import InvalidInputError
 from kb.types import Audience
 

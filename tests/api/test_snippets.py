@@ -21,7 +21,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from api import demo
 from api.mcp.configuration import http_configuration
-from api.settings import Settings
+from api.settings.reading import Settings
 from api.wiring import Application
 from kb.clock import FixedClock
 from kb.types import Audience

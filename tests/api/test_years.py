@@ -27,7 +27,7 @@ from sqlalchemy import event
 
 from api.jobs import JOBS, Job
 from api.scheduler import Scheduler
-from api.settings import Settings
+from api.settings.reading import Settings
 from kb import jobs
 from kb.database import Database
 from kb.errors import UnavailableError

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import insert
 
 from api.people import reset_person
-from api.settings import CLIENT_SECRET_VARIABLE, ActionSettings, GrantSettings, SignInSettings
+from api.settings.edge import CLIENT_SECRET_VARIABLE, GrantSettings, SignInSettings
+from api.settings.knowledge import ActionSettings
 from api.wiring import Application
 from gaps.drafting.drafts import make_id
 from gaps.operating.autonomy import NEEDED_CHECKS

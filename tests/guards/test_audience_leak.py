@@ -25,7 +25,7 @@ from api.app import create_app
 from api.compat.connections import LocalConnection
 from api.compat.langchain import KbopsRetriever as LangChainRetriever
 from api.compat.llama_index import KbopsRetriever as LlamaIndexRetriever
-from api.settings import Settings, read_settings
+from api.settings.reading import Settings, read_settings
 from api.wiring import Application
 from ingest.chunking import chunk_document
 from ingest.fingerprints import hash_metadata

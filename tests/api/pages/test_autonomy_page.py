@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from api.settings import ActionSettings
+from api.settings.knowledge import ActionSettings
 from api.wiring import Application
 from gaps.operating.autonomy import NEEDED_CHECKS
 from gaps.types import Check

@@ -16,7 +16,7 @@ from api import openid
 from api.openid import vouch
 from api.pages import sign_in_openid
 from api.people import disable_person
-from api.settings import CLIENT_SECRET_VARIABLE, GrantSettings, SignInSettings
+from api.settings.edge import CLIENT_SECRET_VARIABLE, GrantSettings, SignInSettings
 from api.wiring import Application
 from kb.audit import read_entries
 from kb.errors import UnauthenticatedError

@@ -13,7 +13,7 @@ from api.pages.session_store import IDLE_LIFE, SEEN_RESOLUTION, SESSION_LIFE
 from api.pages.throttle import PAIR_FAILURES
 from api.passwords import needs_rehash
 from api.people import change_person, disable_person, reset_person
-from api.settings import SignInSettings
+from api.settings.edge import SignInSettings
 from api.wiring import Application
 from kb.audit import read_entries, verify_chain
 from kb.tables import people, sessions

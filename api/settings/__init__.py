@@ -1,0 +1,1 @@
+"""The only readers of the environment and of kb.toml; nothing starts on a guess."""
