@@ -21,7 +21,7 @@ from gaps.drafting.workflow import APPROVING, Decision
 from gaps.types import Draft, DraftState, Publication
 from ingest.chunking import chunk_document
 from ingest.rendering import render_changed_article, render_new_article, verified_instant
-from kb import articles, audit
+from kb import articles, audit, intake
 from kb.clock import format_instant
 from kb.errors import (
     ConflictError,
@@ -262,7 +262,7 @@ class Publishing:
             _check_served(articles.read_document(connection, document_id), document.version)
             if prepared.file is not None:
                 delivery.write(prepared.file, prepared.file_text)
-            version = articles.write_version(
+            version = intake.write_version(
                 connection,
                 prepared.parsed,
                 prepared.chunks,

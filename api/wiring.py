@@ -330,11 +330,11 @@ class Application:
 
     def needs_rebuild(self) -> bool:
         """Whether enough has changed since the serving generation was sealed."""
-        from kb import articles
+        from kb import live_chunks
         from kb.retrieval.index import read_state
 
         with self.database.read() as connection:
-            live = articles.count_live_chunks(connection)
+            live = live_chunks.count_live_chunks(connection)
             state = read_state(connection)
             active = state.generation
             watermark = 0
@@ -349,8 +349,8 @@ class Application:
                     )  # fmt: skip
                     return live > 0
                 watermark = known[active].watermark_seq
-            fresh = len(articles.read_chunks_since(connection, watermark))
-            retired = articles.read_retired_since(connection, watermark) if active else 0
+            fresh = len(live_chunks.read_chunks_since(connection, watermark))
+            retired = live_chunks.read_retired_since(connection, watermark) if active else 0
         if active is None:
             return live > 0
         return fresh + retired > max(REBUILD_FEWEST, REBUILD_SHARE * live)

@@ -33,7 +33,7 @@ from gaps.drafting.writing.keeping_encoder import KeepingEncoder
 from gaps.drafting.writing.tracing import find_unstated, trace_statements
 from gaps.grouping.naming import choose_title, distinguishing_terms, ticket_terms
 from gaps.types import Draft, DraftState, Gap, GapKind, GapStatus, Refusal, Ticket
-from kb import articles
+from kb import intake
 from kb.clock import FixedClock
 from kb.ports import Encoder
 from kb.types import Audience, SearchRequest, StoredChunk
@@ -174,10 +174,10 @@ def _answered(
             copy, application.encoder, {c.content_hash: c.embedded for c in prepared.chunks}
         )
         with copy.write() as connection:
-            articles.write_version(
+            intake.write_version(
                 connection, prepared.parsed, prepared.chunks, now=NOW, author="b", reason="b"
             )
-            articles.write_verification(connection, slug, by="thunderbird", now=NOW)
+            intake.write_verification(connection, slug, by="thunderbird", now=NOW)
         trial = application.retriever.beside(copy)
         vectors = trial.encode([ticket.question for ticket in tickets])
         found = 0

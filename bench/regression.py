@@ -23,7 +23,7 @@ from gaps.drafting.publish import change_of
 from gaps.drafting.regression import check_regression
 from gaps.drafting.replay import replay_draft
 from gaps.types import Draft, DraftState
-from kb import articles
+from kb import articles, intake
 from kb.clock import FixedClock
 from kb.evaluation import DEPTH, Question
 from kb.types import Document, SearchRequest
@@ -104,7 +104,7 @@ def measure(application: Application) -> dict[str, Any]:
         )  # fmt: skip
         prepared = application.publishing.prepare(change_of(draft, document, NOW))
         with application.database.write() as connection:
-            articles.write_version(
+            intake.write_version(
                 connection, prepared.parsed, prepared.chunks, now=NOW, author="b", reason="b"
             )
         vectors = application.retriever.encode([one.text for one in asked])

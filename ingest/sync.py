@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from ingest.chunking import chunk_document
 from ingest.plan import Refusal, SyncPlan, plan_sync
 from ingest.sources.port import Source, SourceFacts, SourceListing
-from kb import articles
+from kb import articles, intake
 from kb.audit import write_entry
 from kb.database import Database
 from kb.errors import ConflictError
@@ -188,18 +188,18 @@ def _apply(
     now: datetime,
     actor: str,
 ) -> None:
-    articles.write_source(connection, **_source_columns(facts))
+    intake.write_source(connection, **_source_columns(facts))
     for reason, group in (("new in source", plan.new), ("changed in source", plan.changed)):
         for parsed in group:
-            articles.write_version(
+            intake.write_version(
                 connection, parsed, parts[parsed.document_id],
                 now=now, author=actor, reason=reason,
             )  # fmt: skip
     for parsed in plan.metadata_only:
-        articles.write_metadata(connection, parsed, now=now)
+        intake.write_metadata(connection, parsed, now=now)
     for document_id in plan.deleted:
-        articles.delete_document(connection, document_id, now=now)
-    articles.write_synced_at(connection, facts.name, now)
+        intake.delete_document(connection, document_id, now=now)
+    intake.write_synced_at(connection, facts.name, now)
     write_entry(
         connection, at=now, actor=actor, action="sync", subject=f"source:{facts.name}",
         details=_audit_details(plan),

@@ -28,7 +28,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from sqlalchemy import insert, select, update
 
-from kb import articles, audit
+from kb import audit, intake
 from kb.database import Database
 from kb.errors import ConflictError, IndexAwayError, IntegrityError, UnavailableError
 from kb.ports import Vectors
@@ -135,7 +135,7 @@ class GenerationStore:
         generation = self.read(generation_id)
         self.verify(generation)
         with self._database.write() as connection:
-            articles.next_sequence(connection)
+            intake.next_sequence(connection)
             before = connection.execute(select(index_state.c.active_generation)).scalar()
             connection.execute(update(index_state).values(active_generation=generation_id))
             connection.execute(

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, or_, select
 
-from kb import articles
+from kb import articles, live_chunks
 from kb.hierarchy import find_superseded, invalid_reason, rule_between
 from kb.retrieval.catalogue import read_superseding
 from kb.tables import conflicts
@@ -63,7 +63,9 @@ def read_sections(
             lost = row.winner_statement if ruling.loser == row.winner_id else row.loser_statement
             losing.setdefault(ruling.loser, []).append(lost)
     chunks_of: dict[str, list[StoredChunk]] = {}
-    for chunk in articles.read_chunks_of(connection, [k for k in wanted if k in valid], audience):
+    for chunk in live_chunks.read_chunks_of(
+        connection, [k for k in wanted if k in valid], audience
+    ):
         chunks_of.setdefault(chunk.document.document_id, []).append(chunk)
     return Sections(
         {key: tuple(chunks) for key, chunks in chunks_of.items()},

@@ -214,14 +214,14 @@ def articles_verify(
 ) -> None:
     """Record that a person found the current version true."""
     from gaps.drafting.review import check_permission
-    from kb import articles, audit
+    from kb import articles, audit, intake
 
     with open_application() as application:
         now, caller = application.clock.now(), application.local_caller(as_)
         with application.database.write() as connection:
             document = articles.read_document(connection, document_id)
             check_permission(document.metadata.owner, caller.name, caller.role)
-            articles.write_verification(connection, document_id, by=as_, now=now)
+            intake.write_verification(connection, document_id, by=as_, now=now)
             audit.write_entry(
                 connection,
                 at=now,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from api.auth import AnyCaller, Kb, OwnerCaller
 from api.paging import Page, page_json
 from api.schemas import ReasonBody, RollbackBody, document_json, instant_json, version_json
-from kb import articles, audit
+from kb import articles, audit, intake
 from kb.errors import ForbiddenError
 from kb.types import Audience, Document, Role
 
@@ -61,7 +61,7 @@ def verify(document_id: str, body: ReasonBody, kb: Kb, caller: OwnerCaller) -> d
         document = articles.read_document(connection, document_id, caller.audience)
         if caller.role is Role.OWNER and document.metadata.owner != caller.owner:
             raise ForbiddenError(f"{document_id} is owned by {document.metadata.owner}")
-        articles.write_verification(connection, document_id, by=caller.name, now=now)
+        intake.write_verification(connection, document_id, by=caller.name, now=now)
         audit.write_entry(
             connection,
             at=now,

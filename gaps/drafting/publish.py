@@ -29,7 +29,7 @@ from gaps.drafting.review import (
 from gaps.drafting.workflow import Decision, next_state
 from gaps.tables import effects
 from gaps.types import Draft, GapStatus, Publication
-from kb import articles, audit
+from kb import audit, intake
 from kb.clock import format_instant
 from kb.database import Database
 from kb.errors import ConflictError, StaleError
@@ -186,11 +186,11 @@ def _publish(
     approvers = read_approvers(connection, current)
     if len(approvers) < approvals_needed(base):
         raise ConflictError("not enough people approved this text", approvers=sorted(approvers))
-    version = articles.write_version(
+    version = intake.write_version(
         connection, prepared.parsed, prepared.chunks, now=now, author=reviewer,
         reason=f"draft {draft.draft_id} for gap {draft.gap_id}",
     )  # fmt: skip
-    articles.write_verification(connection, prepared.parsed.document_id, by=reviewer, now=(
+    intake.write_verification(connection, prepared.parsed.document_id, by=reviewer, now=(
         prepared.parsed.metadata.last_verified_at or now
     ))  # fmt: skip
     publication = Publication(

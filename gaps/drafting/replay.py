@@ -19,7 +19,7 @@ from gaps.drafting.publish import PrepareArticle, PreparedArticle, change_of
 from gaps.drafting.regression import QUESTION, TICKET, Answer, AskedTwice
 from gaps.drafting.review import check_base
 from gaps.types import Draft, Ticket
-from kb import articles
+from kb import intake, live_chunks
 from kb.database import Database
 from kb.evaluation import DEPTH, Question
 from kb.ports import Encoder, Vectors
@@ -93,11 +93,11 @@ def replay_draft(
         vectors = trial.encode([one.text for one in asking])
         before = _ask(trial, asking, vectors)
         with copy.write() as connection:
-            articles.write_version(
+            intake.write_version(
                 connection, prepared.parsed, prepared.chunks, now=now, author="kbops",
                 reason="replay",
             )  # fmt: skip
-            articles.write_verification(connection, document_id, by=draft.owner, now=(
+            intake.write_verification(connection, document_id, by=draft.owner, now=(
                 prepared.parsed.metadata.last_verified_at or now
             ))  # fmt: skip
         after = _ask(trial, asking, vectors)
@@ -122,7 +122,7 @@ def _embed(copy: Database, encoder: Encoder, prepared: PreparedArticle) -> list[
 def _read_passages(copy: Database, encoder: Encoder, document_id: str) -> list[Vectors]:
     """Vectors of the article's passages as they are served; none of a new one."""
     with copy.read() as connection:
-        found = articles.read_chunks_of(connection, [document_id], Audience.INTERNAL)
+        found = live_chunks.read_chunks_of(connection, [document_id], Audience.INTERNAL)
         hashes = [
             hash_text(embedded_text(c.document.metadata.title, c.heading_path, c.text))
             for c in found

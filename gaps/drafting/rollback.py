@@ -30,7 +30,7 @@ from gaps.drafting.publish import (
 from gaps.drafting.review import check_permission
 from gaps.drafting.workflow import Decision, next_state
 from gaps.types import Draft, GapStatus, Publication
-from kb import articles, audit
+from kb import articles, audit, intake
 from kb.database import Database
 from kb.errors import ConflictError, KbError, NotFoundError, StaleError
 from kb.types import Document, Role
@@ -102,9 +102,9 @@ def _take_back(
     write_rolled_back(connection, publication, now)
     version: int | None = None
     if prepared is None:
-        articles.delete_document(connection, publication.document_id, now=now)
+        intake.delete_document(connection, publication.document_id, now=now)
     else:
-        version = articles.write_version(
+        version = intake.write_version(
             connection, prepared.parsed, prepared.chunks, now=now, author=reviewer,
             reason=f"rollback of {publication.publication_id}: {reason}",
         )  # fmt: skip

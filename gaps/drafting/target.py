@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gaps.types import Gap, GapKind, Ticket
-from kb import articles
+from kb import articles, live_chunks
 from kb.errors import NotFoundError
 from kb.hierarchy import find_superseded, invalid_reason
 from kb.retrieval.retriever import Retriever
@@ -70,7 +70,7 @@ def find_stronger(
     audience = document.metadata.audience
     ids = {c.document.document_id for c in related} | set(gap.document_ids)
     ids.discard(document.document_id)
-    found = articles.read_chunks_of(connection, ids, audience)
+    found = live_chunks.read_chunks_of(connection, ids, audience)
     superseded = find_superseded([c.document for c in found], now)
     return [
         c

@@ -40,7 +40,7 @@ from gaps.types import (
     Refusal,
     Ticket,
 )
-from kb import articles, audit
+from kb import articles, audit, live_chunks
 from kb.database import Database
 from kb.errors import ConflictError, KbError, UnavailableError
 from kb.hierarchy import invalid_reason
@@ -355,7 +355,7 @@ def check_draft(
             for d in documents
         }
         cited = {c.id for s in draft.statements for c in s.citations if c.kind == "chunk"}
-        chunks = articles.read_chunks(connection, cited, Audience.INTERNAL)
+        chunks = live_chunks.read_chunks(connection, cited, Audience.INTERNAL)
         present = {d.document_id: d for d in documents}.get(draft.document_id or "")
         stronger = (
             find_stronger(connection, present, gap, related, settings.authorities, now)

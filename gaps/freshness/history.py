@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from gaps.freshness.verdicts import FreshnessReport
 from gaps.tables import freshness_history
-from kb import articles
+from kb import intake
 from kb.clock import format_instant
 from kb.tables import freshness_verdicts
 
@@ -67,7 +67,7 @@ def write_verdicts(
     told = [row for row in changed if _is_news(before.get(row["document_id"]), row)]
     gone = [*(row["document_id"] for row in changed), *sorted(before.keys() - live)]
     if gone:
-        articles.next_sequence(connection)
+        intake.next_sequence(connection)
     for start in range(0, len(gone), BATCH):
         batch = gone[start : start + BATCH]
         connection.execute(

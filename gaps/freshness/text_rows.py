@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select
 from gaps.freshness.duplicates import find_twins
 from gaps.freshness.terms import READING, ArticleText, read_article_text
 from gaps.tables import freshness_texts
-from kb import articles, vectors
+from kb import intake, live_chunks, vectors
 from kb.database import Database
 from kb.ports import Vectors
 from kb.tables import documents, duplicates, versions
@@ -95,7 +95,7 @@ def _read_batch(database: Database, ids: Sequence[str], recipe: str, name: str) 
 
 def _read_means(connection: Connection, ids: Sequence[str], recipe: str) -> dict[str, Vectors]:
     """Unit mean of each document's stored chunk vectors."""
-    chunks = articles.read_chunks_of(connection, ids, Audience.INTERNAL)
+    chunks = live_chunks.read_chunks_of(connection, ids, Audience.INTERNAL)
     stored = vectors.read_embeddings(connection, recipe, [c.content_hash for c in chunks])
     parts: dict[str, list[Vectors]] = defaultdict(list)
     for chunk in chunks:
@@ -131,7 +131,7 @@ def _compare(database: Database, changed: Sequence[str], name: str) -> None:
         places = [place for place, row in enumerate(rows) if row.document_id in anew]
         found = find_twins(matrix.astype(np.float32), places, DUPLICATE_SIMILARITY)
     with database.write() as connection:
-        articles.next_sequence(connection)
+        intake.next_sequence(connection)
         for start in range(0, len(changed), BATCH):
             batch = list(changed[start : start + BATCH])
             for column in (duplicates.c.left_id, duplicates.c.right_id):

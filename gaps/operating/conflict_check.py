@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
-from kb import articles, audit, vectors
+from kb import articles, audit, intake, vectors
 from kb.contradictions import (
     Said,
     Statements,
@@ -293,7 +293,7 @@ def find_twins(
 
 
 def _replace_rows(connection: Connection, found: Sequence[FoundConflict], now: datetime) -> None:
-    articles.next_sequence(connection)
+    intake.next_sequence(connection)
     connection.execute(delete(conflicts))
     rows: dict[tuple[object, ...], Mapping[str, object]] = {}
     for conflict in found:

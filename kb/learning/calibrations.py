@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from kb import articles, audit
+from kb import audit, intake
 from kb.confidence import Calibration
 from kb.tables import calibrations
 from kb.types import Audience
@@ -36,7 +36,7 @@ def write_calibrations(
         now: Dates them.
     """
     evaluation = {audience.value: found.evaluation for audience, found in fitted.items()}
-    articles.next_sequence(connection)
+    intake.next_sequence(connection)
     connection.execute(update(calibrations).values(active=False))
     connection.execute(
         insert(calibrations).values(

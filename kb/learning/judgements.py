@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from kb import articles
+from kb import intake
 from kb.tables import api_keys, documents, judgements, outcomes, searches
 from kb.types import Audience
 from kb.vectors import hash_text
@@ -118,7 +118,7 @@ def write_judgements(
     connection.execute(delete(judgements))
     for start in range(0, len(rows), INSERT_BATCH):
         connection.execute(insert(judgements), rows[start : start + INSERT_BATCH])
-    articles.next_sequence(connection)
+    intake.next_sequence(connection)
     return len({row["ref"] for row in rows})
 
 
@@ -128,7 +128,7 @@ def delete_judgement(connection: Connection, ref: str) -> set[str]:
     Returns:
         Hashes that its question was kept under.
     """
-    articles.next_sequence(connection)
+    intake.next_sequence(connection)
     mine = judgements.c.ref == ref
     found = set(connection.execute(select(judgements.c.content_hash).where(mine)).scalars())
     connection.execute(delete(judgements).where(mine))

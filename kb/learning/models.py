@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from kb import articles, audit
+from kb import audit, intake
 from kb.clock import format_instant
 from kb.errors import ConflictError, NotFoundError
 from kb.learning.ranker import Ranker
@@ -106,7 +106,7 @@ def activate_model(
         if row is None:
             raise NotFoundError("learned model", model_id)
         evaluation = row.evaluation
-    articles.next_sequence(connection)
+    intake.next_sequence(connection)
     connection.execute(update(learned_models).values(active=False))
     connection.execute(
         update(learned_models).where(learned_models.c.id == model_id).values(active=True)

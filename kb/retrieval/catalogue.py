@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Row, Text, cast, select
 
-from kb import articles, lexical
+from kb import articles, lexical, live_chunks
 from kb.tables import (
     chunks,
     conflicts,
@@ -84,7 +84,7 @@ class Catalogue:
         if missing:
             if len(self._passages) > KEPT_PASSAGES:
                 self._passages.clear()
-            self._passages |= articles.read_chunks(connection, missing, Audience.INTERNAL)
+            self._passages |= live_chunks.read_chunks(connection, missing, Audience.INTERNAL)
         held = ((key, self._passages.get(key)) for key in chunk_ids)
         return {
             key: chunk
@@ -101,7 +101,7 @@ class Catalogue:
             if len(self._read_through) > KEPT_DOCUMENTS:
                 self._read_through.clear()
             self._read_through |= {key: [] for key in missing}
-            for chunk in articles.read_chunks_of(connection, missing, Audience.INTERNAL):
+            for chunk in live_chunks.read_chunks_of(connection, missing, Audience.INTERNAL):
                 held = self._read_through[chunk.document.document_id]
                 held.append((chunk, lexical.stems_of(chunk.text)))
         return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from kb import articles, lexical
+from kb import lexical, live_chunks
 from kb.fusion import Fused
 from kb.hierarchy import rule_between, unverified_reason
 from kb.passage_text import ReadingText
@@ -71,7 +71,7 @@ def _find_passages(
     """With the chunks that hold each losing statement, which may go over the end of one."""
     chunks_of: dict[str, list[StoredChunk]] = {}
     losers = {ruling.loser for ruling, _ in rulings}
-    for chunk in articles.read_chunks_of(connection, losers, audience) if losers else ():
+    for chunk in live_chunks.read_chunks_of(connection, losers, audience) if losers else ():
         chunks_of.setdefault(chunk.document.document_id, []).append(chunk)
     texts = {key: ReadingText(chunks) for key, chunks in chunks_of.items()}
     return [

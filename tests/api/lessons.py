@@ -14,7 +14,7 @@ from typing import Any
 from api.settings.reading import Settings, read_settings
 from api.wiring import Application
 from ingest.chunking import chunk_document
-from kb import articles
+from kb import intake
 from kb.clock import FixedClock
 from kb.types import Audience, ParsedDocument, SearchRequest, SearchResponse
 from kb.vectors import embed_live
@@ -106,19 +106,19 @@ class Lessons:
     def put(self, documents: Sequence[ParsedDocument], *, at: datetime = NOW) -> None:
         with self.database.write() as connection:
             for parsed in documents:
-                articles.write_source(
+                intake.write_source(
                     connection, name=parsed.source, kind="markdown", location="x",
                     authority="help_article", audience=Audience.PUBLIC, owner="ana",
                     review_every_days=90,
                 )  # fmt: skip
-                articles.write_version(
+                intake.write_version(
                     connection, parsed, chunk_document(parsed), now=at, author="t", reason="t"
                 )
         embed_live(self.database, self.application.encoder)
 
     def delete(self, document_id: str) -> None:
         with self.database.write() as connection:
-            articles.delete_document(connection, document_id, now=NOW)
+            intake.delete_document(connection, document_id, now=NOW)
 
     def solve(self, tickets: Iterable[dict[str, Any]]) -> None:
         lines = [json.dumps(ticket).encode() for ticket in tickets]

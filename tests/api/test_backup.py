@@ -12,7 +12,7 @@ from api import backup
 from api.backup import restore_backup, write_backup
 from api.server import hold_data_folder
 from api.wiring import Application
-from kb import articles
+from kb import articles, intake
 from kb.audit import verify_chain
 from kb.clock import FixedClock
 from kb.errors import ConflictError, InvalidInputError, UnavailableError
@@ -97,7 +97,7 @@ def test_a_backup_while_others_write_is_consistent(
 ) -> None:
     sync(application)
     with application.database.write() as connection:
-        articles.delete_document(connection, "help-0", now=NOW)
+        intake.delete_document(connection, "help-0", now=NOW)
         write_backup(application, tmp_path / "b.db")
     with closing(sqlite3.connect(tmp_path / "b.db")) as copy:
         live = copy.execute("SELECT count(*) FROM documents WHERE deleted_at IS NULL").fetchone()

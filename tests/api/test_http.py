@@ -16,7 +16,7 @@ from api.app import SECURITY_HEADERS, create_app
 from api.keys import revoke_key
 from api.wiring import Application
 from ingest.chunking import chunk_document
-from kb import articles
+from kb import articles, intake
 from kb.database import Database
 from kb.types import Audience, Role
 from tests.api.factories import NOW, bearer, make_draft, make_key, sync, write_article
@@ -397,7 +397,7 @@ def test_a_version_is_never_rewritten(client: TestClient, application: Applicati
     parsed = folder.read_documents().documents[0]
     changed = replace(parsed, markdown="Other.", content_hash="0" * 64)
     with application.database.write() as connection:
-        articles.write_version(
+        intake.write_version(
             connection, changed, chunk_document(changed), now=NOW, author="t", reason="t"
         )
         assert articles.read_version(connection, "help-0", 1) == before

@@ -16,7 +16,7 @@ from sqlalchemy import insert, select, update
 
 from api.cli.main import main
 from gaps.operating.drive import period_of
-from kb import articles, audit
+from kb import articles, audit, intake
 from kb.errors import ConflictError, NotFoundError
 from kb.evaluation import Question
 from kb.learning import models as models_module
@@ -297,7 +297,7 @@ def test_old_versions_go_but_never_the_one_in_force(learned: Lessons) -> None:
 
 def test_a_model_of_another_encoder_is_not_served(learned: Lessons, lessons: Lessons) -> None:
     with learned.database.write() as connection:
-        articles.next_sequence(connection)
+        intake.next_sequence(connection)
         connection.execute(update(learned_models).values(recipe="hashing/64/v1"))
     assert shapes(learned) == shapes(lessons)
 
@@ -436,7 +436,7 @@ def test_searches_go_on_while_it_learns(learned: Lessons) -> None:
 
 def test_a_judgement_without_its_vector_is_left_out(learned: Lessons) -> None:
     with learned.database.write() as connection:
-        articles.next_sequence(connection)
+        intake.next_sequence(connection)
         connection.execute(
             insert(judgements).values(
                 ref="ticket:odd", document_id="topic-1", kind="ticket", content_hash="0" * 64,

@@ -17,7 +17,7 @@ from sqlalchemy import insert
 
 from api.keys import revoke_key
 from api.wiring import Application
-from kb import articles
+from kb import intake
 from kb.clock import FixedClock
 from kb.tables import conflicts
 from kb.types import Audience, Role
@@ -76,7 +76,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def contradict(application: Application, winner: str, loser: str, won: str, lost: str) -> None:
     with application.database.write() as connection:
-        articles.next_sequence(connection)
+        intake.next_sequence(connection)
         connection.execute(
             insert(conflicts).values(
                 winner_id=winner, loser_id=loser, winner_version=1, loser_version=1,

@@ -29,7 +29,7 @@ from api.settings.reading import Settings, read_settings
 from api.wiring import Application
 from ingest.chunking import chunk_document
 from ingest.fingerprints import hash_metadata
-from kb import articles
+from kb import articles, intake, live_chunks
 from kb.clock import FixedClock
 from kb.tables import conflicts
 from kb.types import Audience, ParsedDocument, Role
@@ -140,12 +140,12 @@ class Installation:
         with self.application.database.write() as connection:
             for parsed in documents:
                 shown = audience or parsed.metadata.audience
-                articles.write_source(
+                intake.write_source(
                     connection, name=parsed.source, kind="markdown", location="x",
                     authority="help_article", audience=shown, owner="ana", review_every_days=90,
                 )  # fmt: skip
                 moved = replace(parsed, metadata=replace(parsed.metadata, audience=shown))
-                articles.write_version(
+                intake.write_version(
                     connection, moved, chunk_document(moved), now=NOW, author="t", reason="t"
                 )
         embed_live(self.application.database, self.application.encoder)
@@ -154,12 +154,12 @@ class Installation:
         """Give documents the audience they should have had; nothing else changes."""
         with self.application.database.write() as connection:
             for parsed in documents:
-                articles.write_metadata(connection, parsed, now=NOW)
+                intake.write_metadata(connection, parsed, now=NOW)
 
     def delete(self, documents: Sequence[ParsedDocument]) -> None:
         with self.application.database.write() as connection:
             for parsed in documents:
-                articles.delete_document(connection, parsed.document_id, now=NOW)
+                intake.delete_document(connection, parsed.document_id, now=NOW)
 
     def contradict(self, hidden: Sequence[ParsedDocument], open_ids: Sequence[str]) -> None:
         """As if the weekly checks found hidden and open documents to disagree, both ways."""
@@ -173,7 +173,7 @@ class Installation:
             for pair in ((parsed.document_id, open_ids[0]), (open_ids[1], parsed.document_id))
         ]  # fmt: skip
         with self.application.database.write() as connection:
-            articles.next_sequence(connection)
+            intake.next_sequence(connection)
             connection.execute(insert(conflicts).prefix_with("OR IGNORE"), rows)
 
     def ask(self, question: str, audience: Audience, place: int) -> str:
@@ -514,7 +514,7 @@ def test_the_guard_sees_a_leak_when_there_is_one(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same checks fail once the product's own check of every hit is taken out."""
-    real: Any = articles._live_chunks
+    real: Any = live_chunks._live_chunks
     everything: Any = articles._live_documents
     monkeypatch.setattr(articles, "_live_chunks", lambda _audience: real(Audience.INTERNAL))
     monkeypatch.setattr(

@@ -15,7 +15,7 @@ from ingest.chunking import chunk_document
 from ingest.integrity import check_integrity
 from ingest.sources.port import SourceListing
 from ingest.sync import SourceReport, sync_source
-from kb import articles, lexical
+from kb import articles, intake, lexical
 from kb.audit import read_entries, verify_chain
 from kb.clock import FixedClock
 from kb.database import Database
@@ -317,7 +317,7 @@ def test_a_source_that_others_never_stop_changing_is_given_up(
 
     def interfere(done: int, total: int) -> None:
         with database.write() as connection:
-            articles.delete_document(connection, f"b{len(gone)}", now=clock.now())
+            intake.delete_document(connection, f"b{len(gone)}", now=clock.now())
         gone.append(done)
 
     gone: list[int] = []
@@ -345,7 +345,7 @@ def test_what_changes_in_the_database_while_the_folder_is_read_is_left_to_the_ne
             )  # fmt: skip
             with database.write() as connection:
                 written.append(
-                    articles.write_version(
+                    intake.write_version(
                         connection, newer, parts, now=clock.now(), author="x", reason="x"
                     )
                 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from ingest.chunking import chunk_document
 from ingest.fingerprints import hash_content, hash_metadata
-from kb import articles
+from kb import intake
 from kb.clock import FixedClock
 from kb.database import Database
 from kb.encoding.hashing import HashingEncoder
@@ -109,21 +109,21 @@ class Knowledge:
         with self.database.write() as connection:
             self._write_source(connection)
             for parsed in documents:
-                articles.write_version(
+                intake.write_version(
                     connection, parsed, chunk_document(parsed), now=NOW, author="t", reason="test"
                 )
         embed_live(self.database, self.encoder)
 
     def put_metadata(self, parsed: ParsedDocument) -> None:
         with self.database.write() as connection:
-            articles.write_metadata(connection, parsed, now=NOW)
+            intake.write_metadata(connection, parsed, now=NOW)
 
     def delete(self, document_id: str) -> None:
         with self.database.write() as connection:
-            articles.delete_document(connection, document_id, now=NOW)
+            intake.delete_document(connection, document_id, now=NOW)
 
     def _write_source(self, connection: Any) -> None:
-        articles.write_source(
+        intake.write_source(
             connection, name="help", kind="markdown", location="articles",
             authority="help_article", audience=Audience.PUBLIC, owner="ana",
             review_every_days=90,

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from ingest.chunking import chunk_document
 from ingest.fingerprints import hash_metadata
-from kb import articles
+from kb import articles, intake, live_chunks
 from kb.errors import NotFoundError
 from kb.tables import chunks, embeddings
 from kb.types import Audience, ConfidenceState, FreshnessVerdict, ParsedDocument
@@ -163,10 +163,10 @@ def test_a_verification_freshens_a_document_and_an_unknown_one_is_not_found(
     knowledge.put(make_parsed("a", "Reset."))
     assert knowledge.ask("reset").hits[0].freshness.verdict is FreshnessVerdict.UNKNOWN
     with knowledge.database.write() as connection:
-        articles.write_verification(connection, "a", by="ana", now=NOW)
+        intake.write_verification(connection, "a", by="ana", now=NOW)
     assert knowledge.ask("reset").hits[0].freshness.verdict is FreshnessVerdict.FRESH
     with pytest.raises(NotFoundError), knowledge.database.write() as connection:
-        articles.write_verification(connection, "nobody", by="ana", now=NOW)
+        intake.write_verification(connection, "nobody", by="ana", now=NOW)
 
 
 def test_a_verification_survives_a_change_of_metadata_and_ends_with_a_new_text(
@@ -175,7 +175,7 @@ def test_a_verification_survives_a_change_of_metadata_and_ends_with_a_new_text(
     parsed = make_parsed("a", "Reset.", last_verified_at=NOW - DAY * 30)
     knowledge.put(parsed)
     with knowledge.database.write() as connection:
-        articles.write_verification(connection, "a", by="ana", now=NOW)
+        intake.write_verification(connection, "a", by="ana", now=NOW)
     knowledge.put_metadata(with_metadata(parsed, title="Another title"))
     document = knowledge.ask("reset").hits[0].chunk.document
     assert (document.metadata.last_verified_at, document.verified_by) == (NOW, "ana")
@@ -198,10 +198,10 @@ def test_every_read_holds_back_what_the_reader_may_not_see(
         assert [
             d.document_id for d in articles.read_documents(connection, reader, ids=ids)
         ] == wanted
-        passages = articles.read_chunks_of(connection, ids, reader)
+        passages = live_chunks.read_chunks_of(connection, ids, reader)
         assert [c.document.document_id for c in passages] == wanted
-        every = [c.chunk_id for c in articles.read_chunks_of(connection, ids, Audience.INTERNAL)]
-        assert len(articles.read_chunks(connection, every, reader)) == len(wanted)
+        every = [c.chunk_id for c in live_chunks.read_chunks_of(connection, ids, Audience.INTERNAL)]
+        assert len(live_chunks.read_chunks(connection, every, reader)) == len(wanted)
         for hidden in set(ids) - set(wanted):
             with pytest.raises(NotFoundError):
                 articles.read_document(connection, hidden, reader)
@@ -224,10 +224,10 @@ def test_a_document_of_many_chunks_is_stored_and_read_whole(knowledge: Knowledge
     assert len(parts) > 1_000
     with knowledge.database.write() as connection:
         knowledge._write_source(connection)
-        articles.write_version(connection, parsed, parts, now=NOW, author="t", reason="r")
+        intake.write_version(connection, parsed, parts, now=NOW, author="t", reason="r")
     with knowledge.database.read() as connection:
-        found = articles.read_chunks_of(connection, ["a"], Audience.PUBLIC)
+        found = live_chunks.read_chunks_of(connection, ["a"], Audience.PUBLIC)
         assert [c.text for c in found] == [p.text for p in parts]
         assert len(
-            articles.read_chunks(connection, [c.chunk_id for c in found], Audience.PUBLIC)
+            live_chunks.read_chunks(connection, [c.chunk_id for c in found], Audience.PUBLIC)
         ) == (len(parts))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
-from kb import articles
+from kb import intake, live_chunks
 from kb.encoding.hashing import HashingEncoder
 from kb.errors import UnavailableError
 from kb.ports import Vectors
@@ -44,7 +44,7 @@ def shape(response: SearchResponse) -> object:
 
 def disagree(knowledge: Knowledge, winner: str, loser: str, won: str, lost: str) -> None:
     with knowledge.database.write() as connection:
-        articles.next_sequence(connection)
+        intake.next_sequence(connection)
         connection.execute(
             insert(conflicts).values(
                 winner_id=winner, loser_id=loser, winner_version=1, loser_version=1,
@@ -140,7 +140,7 @@ def test_a_report_of_the_freshness_check_counts_for_the_version_it_judged(
 ) -> None:
     knowledge.put(make_parsed("a", "Reset the router."))
     with knowledge.database.write() as connection:
-        articles.next_sequence(connection)
+        intake.next_sequence(connection)
         connection.execute(
             insert(freshness_verdicts).values(
                 document_id="a", version=1, verdict="stale", probability=0.9, damage=1.0,
@@ -240,8 +240,8 @@ def test_a_limit_finds_what_lies_below_the_depth_of_the_rankings(
 def alike(knowledge: Knowledge, stronger: str, weaker: str) -> None:
     """Every passage of the weaker one speaks of the matter of the stronger one's first."""
     with knowledge.database.write() as connection:
-        articles.next_sequence(connection)
-        held = articles.read_chunks_of(connection, [stronger, weaker], Audience.INTERNAL)
+        intake.next_sequence(connection)
+        held = live_chunks.read_chunks_of(connection, [stronger, weaker], Audience.INTERNAL)
         ids = {
             key: [c.chunk_id for c in held if c.document.document_id == key]
             for key in (stronger, weaker)

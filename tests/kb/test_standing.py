@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from kb import articles
+from kb import intake
 from kb.errors import NotFoundError
 from kb.retrieval.standing import Standing, read_standing
 from kb.tables import conflicts
@@ -25,7 +25,7 @@ def knowledge(tmp_path: Path) -> Knowledge:
 
 def contradict(knowledge: Knowledge, winner: str, loser: str, *, loser_version: int = 1) -> None:
     with knowledge.database.write() as connection:
-        articles.next_sequence(connection)
+        intake.next_sequence(connection)
         connection.execute(
             insert(conflicts).values(
                 winner_id=winner, loser_id=loser, winner_version=1, loser_version=loser_version,

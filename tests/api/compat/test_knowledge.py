@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from api.compat.knowledge import search_knowledge
 from api.keys import Caller
 from api.wiring import Application
-from kb import articles
+from kb import intake
 from kb.errors import InvalidInputError, NotFoundError
 from kb.searchlog import read_search
 from kb.tables import conflicts
@@ -29,7 +29,7 @@ def caller(audience: Audience = Audience.INTERNAL) -> Caller:
 def contradict(application: Application) -> None:
     """A policy that only the internal audience may read says otherwise than an open article."""
     with application.database.write() as connection:
-        articles.next_sequence(connection)
+        intake.next_sequence(connection)
         connection.execute(
             insert(conflicts).values(
                 winner_id="refunds", loser_id="help-0", winner_version=1, loser_version=1,

@@ -28,7 +28,7 @@ from gaps.drafting.drafts import read_drafts
 from gaps.drafting.writer import create_draft
 from gaps.tables import drafts
 from gaps.types import DraftState, GapStatus
-from kb import articles, outbox
+from kb import intake, outbox
 from kb.clock import FixedClock
 from kb.errors import InvalidInputError
 from kb.tables import documents, freshness_verdicts, notices
@@ -284,7 +284,7 @@ def test_what_was_done_meanwhile_is_not_asked_again(told: Application, mailbox: 
     at(told, days=3)
     with told.database.write() as connection:
         connection.execute(update(drafts).values(state=DraftState.REJECTED.value))
-        articles.write_verification(connection, "help-0", by="ana", now=NOW + timedelta(days=3))
+        intake.write_verification(connection, "help-0", by="ana", now=NOW + timedelta(days=3))
     at(told, days=20)
     assert told.notices.write_reminders() == {"reminded": [], "escalated": []}
 

@@ -17,7 +17,7 @@ from ingest.article import parse_article
 from ingest.chunking import chunk_document
 from ingest.parsing.metadata import Defaults
 from ingest.rendering import render_changed_article, render_new_article
-from kb import articles, vectors
+from kb import articles, intake, vectors
 from kb.clock import FixedClock
 from kb.database import Database
 from kb.encoding.hashing import HashingEncoder
@@ -117,7 +117,7 @@ class Desk:
         self.settings = DraftingSettings("help", AUTHORITIES)
         with self.database.write() as connection:
             for name, authority in (("help", "help_article"), ("policies", "policy")):
-                articles.write_source(
+                intake.write_source(
                     connection, name=name, kind="markdown", location=str(self.folder),
                     authority=authority, audience=Audience.INTERNAL, owner="ines",
                     review_every_days=180,
@@ -190,7 +190,7 @@ class Desk:
         parts = chunk_document(parsed)
         self.embed(parts)
         with self.database.write() as connection:
-            articles.write_version(connection, parsed, parts, now=now, author="sync", reason="test")
+            intake.write_version(connection, parsed, parts, now=now, author="sync", reason="test")
 
     def add_gap(self, tickets: Sequence[Ticket], **said: Any) -> Gap:
         gap = make_gap(tickets, **said)

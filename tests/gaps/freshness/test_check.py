@@ -6,7 +6,7 @@ from sqlalchemy import insert, select
 
 from gaps.freshness.check import check_freshness
 from gaps.operating.conflict_check import check_conflicts
-from kb import articles
+from kb import intake
 from kb.tables import freshness_verdicts, searches
 from tests.gaps.drafting.factories import AUTHORITIES, NOW, Desk, make_ticket
 
@@ -32,7 +32,7 @@ def test_every_published_document_is_listed_and_stored(desk: Desk) -> None:
     desk.add_article("b", "Another matter.")
     desk.add_article("gone", "Deleted.")
     with desk.database.write() as connection:
-        articles.delete_document(connection, "gone", now=NOW)
+        intake.delete_document(connection, "gone", now=NOW)
     found = check(desk)
     assert set(found) == {"a", "b"}
     assert found["a"]["verdict"] == "fresh"
