@@ -30,7 +30,7 @@ check: install ## Style, types and import contracts.
 test: install check ## Everything CI runs; drives a real browser.
 	@command -v chromium >/dev/null 2>&1 || { echo "installing chromium for the browser tests"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 soak: install ## 200 kills at random moments; takes about half an hour.
 	$(BIN)/python bench/soak.py
