@@ -152,7 +152,7 @@ class Lessons:
 
 def shape(response: SearchResponse) -> object:
     """Everything a caller sees of an answer, its timing left out."""
-    return replace(response, took_ms=0.0)
+    return replace(response, took_ms=0.0, served_with={})
 
 
 def settings_of(folder: Path) -> Settings:

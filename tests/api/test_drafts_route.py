@@ -47,7 +47,7 @@ def test_a_comment_is_said_and_shown(
     assert [note["text"] for note in shown["notes"]] == ["Is it true?"]
     ben = bearer(make_key(application, Role.OWNER, Audience.INTERNAL, owner="ben"))
     denied = client.post(f"{path}/comments", json={"text": "Me too."}, headers=ben)
-    assert denied.status_code == 403
+    assert denied.status_code == 404
     assert client.post(f"{path}/comments", json={"text": ""}, headers=ana).status_code == 422
 
 

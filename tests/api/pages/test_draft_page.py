@@ -245,7 +245,7 @@ def test_a_draft_is_handed_over_and_its_history_says_from_whom(
         "/review/drf_1/later", do="hand_over", owner="tom", why="He knows it.", **bound(draft)
     )
     assert answer.status_code == 303
-    assert browser.get("/review/drf_1").status_code == 403
+    assert browser.get("/review/drf_1").status_code == 404
     tom = open_browser()
     tom.sign_in(make_key(kb, owner="tom"))
     text = tom.get("/review/drf_1").text
