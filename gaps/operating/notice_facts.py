@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from gaps.operating.digest import DueArticle, NewGap, Overdue, OwnerFacts, WaitingDraft
 from gaps.tables import drafts, gaps
@@ -68,6 +68,11 @@ def _read_articles(connection: Connection) -> dict[str, list[DueArticle]]:
             documents.c.deleted_at.is_(None),
             documents.c.version == freshness_verdicts.c.version,
             freshness_verdicts.c.verdict.not_in(TRUSTED),
+            # Confirmed since the check: nobody is reminded of what is done.
+            or_(
+                documents.c.verified_by.is_(None),
+                documents.c.last_verified_at < freshness_verdicts.c.judged_at,
+            ),
         )
         .order_by(
             freshness_verdicts.c.damage.desc(), freshness_verdicts.c.probability.desc(),
