@@ -63,7 +63,10 @@ def listed(answer: Any) -> list[str]:
 
 def test_the_queue_is_paged_and_filtered_over_http(kb: Application, client: TestClient) -> None:
     headers = bearer(make_key(kb, Role.EDITOR, Audience.INTERNAL))
-    get = lambda query: client.get(f"/v1/freshness{query}", headers=headers)  # noqa: E731
+
+    def get(query: str) -> Any:
+        return client.get(f"/v1/freshness{query}", headers=headers)
+
     assert listed(get("")) == ["help-0", "refunds", "help-1", "help-2"]
     first = get("?limit=2")
     assert listed(first) == ["help-0", "refunds"] and first.json()["next_offset"] == 2

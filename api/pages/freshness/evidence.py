@@ -103,7 +103,8 @@ def show_piece(piece: str, document_id: str, known: Known) -> Piece:
         return Piece(known.documents[piece], f"/articles/{quote(piece)}")
     if piece in known.tickets:
         return Piece(piece, f"/freshness/{quote(document_id)}#{ticket_anchor(piece)}")
-    return Piece(piece, piece, True) if is_web_address(piece) else Piece(piece)
+    # The reason's own words say the whole address.
+    return Piece(urlsplit(piece).netloc, piece, True) if is_web_address(piece) else Piece(piece)
 
 
 def ticket_anchor(ticket_id: str) -> str:

@@ -64,3 +64,9 @@ def verdict_tone(verdict: str) -> str:
 
 def signal_label(signal: str) -> str:
     return SIGNALS.get(signal, signal.replace("_", " ").capitalize())
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop; an address in front stays as it is."""
+    start = text[:1] if text.startswith(("http://", "https://")) else text[:1].upper()
+    return f"{start}{text[1:]}{'' if text.endswith('.') else '.'}"

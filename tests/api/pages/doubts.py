@@ -50,10 +50,17 @@ def judge(
 
 
 def add_article(
-    application: Application, document_id: str, title: str, owner: str = "ines", body: str = ""
+    application: Application,
+    document_id: str,
+    title: str,
+    owner: str = "ines",
+    body: str = "",
+    *,
+    verified: bool = True,
 ) -> None:
     """An article of the help source, synced."""
-    front = f"id: {document_id}\ntitle: {title}\nowner: {owner}\nlast_verified_at: 2026-03-01\n"
+    front = f"id: {document_id}\ntitle: {title}\nowner: {owner}\n"
+    front += "last_verified_at: 2026-03-01\n" if verified else ""
     text = f"---\n{front}---\n{body or title + ' in three steps.'}\n"
     (application.root / "articles" / f"{document_id}.md").write_text(text, encoding="utf-8")
     for report in application.sync_sources():
