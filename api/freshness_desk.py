@@ -44,9 +44,18 @@ class FreshnessDesk:
     def __init__(self, application: Application) -> None:
         self._application = application
 
-    def read_queue(self, connection: Connection, caller: Caller) -> list[QueueEntry]:
-        """What the caller may see of the queue: owners see what they own."""
-        return queue.read_queue(connection, owner=_only_owner(caller))
+    def read_queue(
+        self, connection: Connection, caller: Caller, asked: QueueFilter
+    ) -> list[QueueEntry]:
+        """What the caller may see, with what is fresh only where it is asked for.
+
+        Owners see what they own.
+        """
+        return queue.read_queue(connection, owner=_only_owner(caller), with_fresh=asked.wants_fresh)
+
+    def count_judged(self, connection: Connection, caller: Caller) -> int:
+        """How many verdicts the caller may see."""
+        return queue.count_judged(connection, owner=_only_owner(caller))
 
     def read_entry(self, connection: Connection, document_id: str, caller: Caller) -> QueueEntry:
         """An article's verdict; to owners of others it does not exist.
@@ -64,7 +73,7 @@ class FreshnessDesk:
     ) -> list[dict[str, Any]]:
         """Rows of the queue for `GET /v1/freshness`, one more than the limit where there is one."""
         with self._application.database.read() as connection:
-            found = queue.choose_entries(self.read_queue(connection, caller), asked)
+            found = queue.choose_entries(self.read_queue(connection, caller, asked), asked)
             shown = found[offset : offset + limit + 1]
             since = queue.read_since(connection, [entry.document_id for entry in shown])
         return [queue.entry_to_json(entry, since.get(entry.document_id)) for entry in shown]

@@ -90,6 +90,10 @@ class QueueFilter:
     text: str = ""
     """Words that all must occur in the title or the id."""
 
+    @property
+    def wants_fresh(self) -> bool:
+        return self.verdict in (ANY, CheckVerdict.FRESH.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Repair:
@@ -103,18 +107,23 @@ class Repair:
     """Whether a draft can be asked for."""
 
 
-def read_queue(connection: Connection, owner: str | None = None) -> list[QueueEntry]:
+def read_queue(
+    connection: Connection, owner: str | None = None, *, with_fresh: bool = True
+) -> list[QueueEntry]:
     """Every published article with its verdict, most damaging first.
 
     Args:
         connection: Any.
         owner: Only what they own.
+        with_fresh: Whether what is fresh is wanted, which is most of a large knowledge base.
     """
     query = _select_entries().order_by(
         freshness_verdicts.c.damage.desc(), freshness_verdicts.c.probability.desc(), documents.c.id
     )
     if owner is not None:
         query = query.where(documents.c.owner == owner)
+    if not with_fresh:
+        query = query.where(freshness_verdicts.c.verdict != CheckVerdict.FRESH.value)
     return [_to_entry(row) for row in connection.execute(query)]
 
 
@@ -124,6 +133,19 @@ def read_entry(connection: Connection, document_id: str) -> QueueEntry:
     if row is None:
         raise NotFoundError("verdict on document", document_id)
     return _to_entry(row)
+
+
+def count_judged(connection: Connection, owner: str | None = None) -> int:
+    """How many published articles have a verdict."""
+    query = (
+        select(func.count())
+        .select_from(documents)
+        .join(freshness_verdicts, freshness_verdicts.c.document_id == documents.c.id)
+        .where(documents.c.deleted_at.is_(None))
+    )
+    if owner is not None:
+        query = query.where(documents.c.owner == owner)
+    return int(connection.execute(query).scalar_one())
 
 
 def read_judged_at(connection: Connection) -> datetime | None:

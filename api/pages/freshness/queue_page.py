@@ -29,11 +29,13 @@ from api.pages.wording import plural
 from api.wiring import Application
 from gaps.freshness import queue
 from gaps.freshness.queue import QueueEntry, Repair
+from gaps.freshness.verdicts import CheckVerdict
 from gaps.ranking.impact import pareto_count
 from kb.types import Role
 
 MAX_ADDRESS = 8_000
 REASONS_SHOWN = 3
+FRESH = CheckVerdict.FRESH.value
 
 router = APIRouter(include_in_schema=False)
 
@@ -117,7 +119,8 @@ def _show(
     outcomes: Sequence[Outcome] = (),
 ) -> HTMLResponse:
     with kb.database.read() as connection:
-        known = kb.freshness.read_queue(connection, page.caller)
+        known = kb.freshness.read_queue(connection, page.caller, query.filter)
+        published = kb.freshness.count_judged(connection, page.caller)
         judged_at = queue.read_judged_at(connection)
         found = queue.choose_entries(known, query.filter)
         shown = found[query.offset : query.offset + ROWS]
@@ -145,7 +148,7 @@ def _show(
         query=query,
         rows=rows,
         total=len(found),
-        published=len(known),
+        published=published,
         damage=sum(damages),
         strongest=strongest,
         rule=strongest if strongest < len(found) else 0,
@@ -166,8 +169,11 @@ def _show(
 
 def _choices(
     known: Sequence[QueueEntry], query: QueueQuery, counts: dict[str, dict[str, int]]
-) -> dict[str, list[tuple[str, str, int]]]:
-    """What each filter offers: value, name, and how many articles it would show."""
+) -> dict[str, list[tuple[str, str, int | None]]]:
+    """What each filter offers: value, name, and how many articles it would show.
+
+    What is fresh is only counted where it was read.
+    """
     owners = sorted({entry.owner for entry in known} | ({query.owner} - {""}))
     signals = [*wording.SIGNALS]
     signals += sorted({one for entry in known for one in entry.signals} - set(signals))
@@ -181,6 +187,15 @@ def _choices(
         ],
     }
     return {
-        name: [(value, text, counts[name].get(value, 0)) for value, text in choices]
+        name: [
+            (
+                value,
+                text,
+                None
+                if value == FRESH and not query.filter.wants_fresh
+                else counts[name].get(value, 0),
+            )
+            for value, text in choices
+        ]
         for name, choices in offered.items()
     }
