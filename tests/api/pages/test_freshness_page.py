@@ -188,8 +188,8 @@ def test_a_wrong_form_says_what_is_missing_and_keeps_its_ticks(
     assert read_document(world, "vpn").verified_by is None
 
 
-def test_a_draft_is_written_for_the_gap_or_the_waiting_one_is_named(
-    world: Application, editor: Browser, monkeypatch: pytest.MonkeyPatch
+def test_the_draft_that_waits_is_named_and_without_a_gap_there_is_none(
+    world: Application, editor: Browser
 ) -> None:
     gap = store_gap(
         world, "gap_stale", make_tickets("BG", VPN_TICKETS), kind=GapKind.STALE, documents=["vpn"]
@@ -201,6 +201,28 @@ def test_a_draft_is_written_for_the_gap_or_the_waiting_one_is_named(
     assert "No gap is open for it" in answer.text
     with world.database.read() as connection:
         assert [d.draft_id for d in read_drafts(connection)] == ["drf_vpn"]
+
+
+def test_a_draft_is_written_for_a_gap_by_whoever_owns_it(
+    world: Application, owner: Browser
+) -> None:
+    for gap_id, who, document_id in (
+        ("gap_stale", "ines", "vpn"), ("gap_tom", "tom", "guest-wifi"),
+    ):  # fmt: skip
+        store_gap(
+            world, gap_id, make_tickets(gap_id, VPN_TICKETS), kind=GapKind.STALE, owner=who,
+            documents=[document_id],
+        )  # fmt: skip
+    text = owner.get("/freshness/vpn").text
+    assert "Write the smallest edit" in text and "/review/gaps/gap_stale/draft" in text
+    assert "Write the smallest edit" not in owner.get("/freshness/guest-wifi").text
+    answer = owner.post("/freshness/bulk", do="draft", article=["1 vpn", "1 guest-wifi"])
+    assert answer.status_code == 409
+    assert "Its gap is for tom to work on." in answer.text
+    with world.database.read() as connection:
+        written = read_drafts(connection)
+    assert [draft.gap_id for draft in written] == ["gap_stale"]
+    assert f'href="/review/{written[0].draft_id}"' in answer.text
 
 
 def test_an_article_shows_reasons_evidence_links_and_history(
