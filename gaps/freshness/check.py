@@ -66,7 +66,8 @@ def check_freshness(
         counted = count_verdicts(report.verdict.value for report in reports)
         audit.write_entry(
             connection, at=now, actor="kbops", action="freshness.check", subject=run,
-            details={"documents": len(reports), "changed": changed, **read, **counted},
+            details={"documents": len(reports), "changed": changed, "ready": len(ready), **read,
+                     **counted},
         )  # fmt: skip
     return {
         "run": run,

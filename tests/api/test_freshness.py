@@ -238,6 +238,19 @@ def test_too_few_confirmed_proposals_earn_nothing(kb: Application) -> None:
     assert not row.may_raise and len(row.record.approvals) == NEEDED - 1
 
 
+def test_confirming_what_was_not_proposed_earns_nothing(kb: Application) -> None:
+    for name in ("help-0", "help-2"):
+        kb.freshness.verify(name, kb.local_caller("ana"), reason="Tried it.")
+    with kb.database.read() as connection:
+        assert read_confirmations(connection) == []
+    kb.freshness.verify("help-1", kb.local_caller("ana"), reason="As proposed.")
+    with kb.database.read() as connection:
+        found = read_confirmations(connection)
+    assert [(e.draft_id, e.event, e.owner) for e in found] == [
+        ("help-1", EventKind.APPROVED, "ana")
+    ]
+
+
 def test_what_a_rule_confirmed_and_turns_out_stale_ends_the_rule(kb: Application) -> None:
     dial(kb, "autonomous")
     earn(kb)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from api.pages.freshness.chart import draw_history
 from api.pages.freshness.evidence import Known, show_piece
@@ -19,6 +20,7 @@ from gaps import repository
 from gaps.drafting.drafts import read_drafts
 from gaps.types import GapKind
 from kb import articles, audit
+from kb.tables import documents
 from kb.types import Role
 from tests.api.pages.doubts import add_article, check_link, doubt, judge, reason, rewrite_article
 from tests.api.pages.factories import (
@@ -31,6 +33,7 @@ from tests.api.pages.factories import (
     store_draft,
     store_gap,
 )
+from tests.api.pages.vectors import VECTORS
 
 AGE = reason("age", 0.1, "last confirmed 400 days ago, due every 180 days")
 READY_AGE = reason("age", 0.1, "last confirmed 400 days ago", ready="12 uses, none ended badly")
@@ -265,6 +268,24 @@ def test_where_kb_toml_forbids_it_nobody_confirms(world: Application, owner: Bro
     answer = owner.post("/freshness/vpn/verify", version=1, reason="Read it.")
     assert answer.status_code == 403
     assert read_document(world, "vpn").verified_by is None
+
+
+def test_nothing_hostile_in_titles_reasons_and_evidence_is_markup(
+    kb: Application, browser: Browser
+) -> None:
+    with kb.database.write() as connection:
+        connection.execute(update(documents).values(title="".join(VECTORS)))
+    doubts = [reason(vector[:40], 0.1, vector, [vector]) for vector in VECTORS]
+    judge(kb, doubt("vpn", "<b>odd</b>", reasons=doubts), doubt("refunds", "due"))
+    for vector in VECTORS:
+        check_link(kb, "vpn", vector, "dead", vector)
+    browser.sign_in(make_key(kb, Role.EDITOR, None))
+    for place in ("/freshness", "/freshness?verdict=any&show=any", "/freshness/vpn"):
+        text = browser.get(place).text
+        assert all(
+            mark not in text.lower()
+            for mark in ("<script", "<img", "<iframe", 'onerror="', 'href="javascript', "<b>odd")
+        ), place
 
 
 def test_before_the_first_check_it_says_so(
