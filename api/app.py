@@ -22,6 +22,7 @@ from api.pages import sign_in as session_pages
 from api.pages.origin import sign_in_path
 from api.pages.review import error_page
 from api.routes import actions, articles, drafts, gaps, health, operations, search, tickets, topics
+from api.routes import freshness as freshness_routes
 from api.routes import searches as kept_searches
 from api.routes.drafts import PreconditionRequiredError
 from api.wiring import Application
@@ -91,6 +92,7 @@ def create_app(application: Application, *, on_start: Callable[[], None] | None 
     for module in (health, search, tickets, gaps, drafts, articles, operations, topics, actions):
         app.include_router(module.router)
     app.include_router(kept_searches.router)
+    app.include_router(freshness_routes.router)
     for adapter in (dify, vector_stores):
         app.include_router(adapter.router)
     for page in (session_pages, review_pages, search_page):

@@ -98,6 +98,13 @@ class ReasonBody(Body):
     reason: str = Field(min_length=1, max_length=2_000)
 
 
+class VerifyBody(ReasonBody):
+    review_every_days: int | None = Field(default=None, ge=1, le=3_650)
+    """For how long the text is taken to hold; as before where left out."""
+    version: int | None = Field(default=None, ge=1)
+    """The version that was read; 412 where another is served now."""
+
+
 class DismissBody(ReasonBody):
     growth: float | None = None
     """Factor of its weekly tickets that opens the gap again; the team's where left out."""

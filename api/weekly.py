@@ -30,7 +30,11 @@ class Weekly:
         self._application = application
 
     def check_freshness(self, *, conflicts: bool = True) -> dict[str, Any]:
-        """Find contradictions unless told not to, then judge every published document."""
+        """Find contradictions unless told not to, then judge every published document.
+
+        What is due only by age and used well is confirmed where the action table allows it, and
+        proposed to its owner where it does not.
+        """
         application = self._application
         now = application.clock.now()
         authorities = application.settings.hierarchy.authorities
@@ -38,13 +42,14 @@ class Weekly:
             check_conflicts(
                 application.database, application.encoder, now=now, authorities=authorities
             )
-        return check_freshness(
+        report = check_freshness(
             application.database,
             now=now,
             authorities=authorities,
             recipe=application.encoder.recipe,
             outside=self.read_outside(),
         )
+        return report | {"reverified": application.freshness.reverify_ready(report["ready"])}
 
     def check_links(self) -> dict[str, object]:
         """Look behind the links of published articles; nothing is fetched unless allowed."""

@@ -24,6 +24,7 @@ from kb.types import Audience, Role
 
 if TYPE_CHECKING:
     from api.autonomy import Autonomy
+    from api.freshness_desk import FreshnessDesk
     from api.gap_desk import GapDesk
     from api.learning import Learning
     from api.meters import Meters
@@ -256,6 +257,12 @@ class Application:
         from api.autonomy import Autonomy
 
         return Autonomy(self)
+
+    @cached_property
+    def freshness(self) -> FreshnessDesk:
+        from api.freshness_desk import FreshnessDesk
+
+        return FreshnessDesk(self)
 
     @cached_property
     def desk(self) -> GapDesk:

@@ -172,6 +172,7 @@ def write_metadata(connection: Connection, parsed: ParsedDocument, *, now: datet
             documents.c.audience,
             documents.c.last_verified_at,
             documents.c.verified_by,
+            documents.c.review_every_days,
         ).where(documents.c.id == parsed.document_id)
     ).first()
     if before is None:
@@ -182,6 +183,8 @@ def write_metadata(connection: Connection, parsed: ParsedDocument, *, now: datet
         # A person confirmed this very text later than its file says.
         columns["last_verified_at"] = before.last_verified_at
         columns["verified_by"] = before.verified_by
+        if parsed.metadata.review_every_days is None:
+            columns["review_every_days"] = before.review_every_days
     connection.execute(
         update(documents).where(documents.c.id == parsed.document_id).values(**columns)
     )
@@ -194,13 +197,32 @@ def write_metadata(connection: Connection, parsed: ParsedDocument, *, now: datet
     _write_lexical(connection, parsed, before.number)
 
 
-def write_verification(connection: Connection, document_id: str, *, by: str, now: datetime) -> None:
-    """A person confirmed that the current version is true."""
+def write_verification(
+    connection: Connection,
+    document_id: str,
+    *,
+    by: str,
+    now: datetime,
+    review_every_days: int | None = None,
+) -> None:
+    """Somebody confirmed that the current version is true.
+
+    Args:
+        connection: The caller's transaction.
+        document_id: Of a served document.
+        by: Who.
+        now: When.
+        review_every_days: How long it holds; left as it was where None.
+
+    Raises:
+        NotFoundError: It is not served.
+    """
     next_sequence(connection)
+    interval = {} if review_every_days is None else {"review_every_days": review_every_days}
     changed = connection.execute(
         update(documents)
         .where(documents.c.id == document_id, documents.c.deleted_at.is_(None))
-        .values(last_verified_at=now, verified_by=by)
+        .values(last_verified_at=now, verified_by=by, **interval)
     )
     if changed.rowcount == 0:
         raise NotFoundError("document", document_id)

@@ -211,25 +211,12 @@ def articles_show(document_id: str, as_json: AsJson = False) -> None:
 def articles_verify(
     document_id: str,
     as_: Annotated[str, typer.Option("--as", help="Owner who confirms it.")],
+    reason: Annotated[str, typer.Option(help="How they know.")] = "confirmed as true",
 ) -> None:
-    """Record that a person found the current version true."""
-    from gaps.drafting.review import check_permission
-    from kb import articles, audit, intake
-
+    """Record that a person found the current version true; as `kb freshness verify`."""
     with open_application() as application:
-        now, caller = application.clock.now(), application.local_caller(as_)
-        with application.database.write() as connection:
-            document = articles.read_document(connection, document_id)
-            check_permission(document.metadata.owner, caller.name, caller.role)
-            intake.write_verification(connection, document_id, by=as_, now=now)
-            audit.write_entry(
-                connection,
-                at=now,
-                actor=as_,
-                action="article.verify",
-                subject=document_id,
-                details={"version": document.version},
-            )
+        caller = application.local_caller(as_)
+        application.freshness.verify(document_id, caller, reason=reason)
     print_line(f"{document_id} verified by {as_}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from api.cli import actions, content, gaps, notices, operate, people, retrieve, searches
+from api.cli import actions, content, freshness, gaps, notices, operate, people, retrieve, searches
 from api.cli.session import GLOBAL_OPTIONS, set_globals
 from kb.errors import KbError
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (content, retrieve, searches, gaps, notices, operate, people, actions):
+for module in (content, retrieve, searches, gaps, freshness, notices, operate, people, actions):
     module.add_commands(app)
 
 

@@ -1,4 +1,4 @@
-"""Commands that keep the service running: checks, drives, keys, audit, backup, serve, demo."""
+"""Commands that keep the service running: drives, keys, audit, backup, serve, demo."""
 
 from __future__ import annotations
 
@@ -15,10 +15,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 
 
 def add_commands(app: typer.Typer) -> None:
-    freshness = typer.Typer(help="What is no longer true.", no_args_is_help=True)
-    freshness.command("check")(freshness_check)
-    freshness.callback()(lambda: None)
-    app.add_typer(freshness, name="freshness")
     drive = typer.Typer(help="The weekly cycle.", no_args_is_help=True)
     drive.command("run")(drive_run)
     drive.command("show")(drive_show)
@@ -39,29 +35,6 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(serve)
     app.command()(mcp)
     app.command()(demo)
-
-
-def freshness_check(as_json: AsJson = False) -> None:
-    """A verdict on every published version, most damaging first."""
-    with open_application() as application:
-        report = application.weekly.check_freshness()
-    if as_json:
-        print_json(report)
-        return
-    print_table(
-        ["document", "verdict", "probability", "damage", "why"],
-        [
-            [
-                row["document_id"],
-                row["verdict"],
-                f"{row['probability']:.2f}",
-                f"{row['damage']:.2f}",
-                "; ".join(reason["text"] for reason in row["reasons"])[:100],
-            ]
-            for row in report["documents"]
-            if row["verdict"] != "fresh"
-        ],
-    )
 
 
 def drive_run(as_json: AsJson = False) -> None:

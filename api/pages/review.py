@@ -19,6 +19,8 @@ from api.pages import (
 )
 from api.pages.draft_facts import read_draft_facts
 from api.pages.draft_page import ensure_may_review
+from api.pages.freshness import article_page as freshness_article
+from api.pages.freshness import queue_page
 from api.pages.gaps import corrections, gap_list, gap_page, map_page
 from api.pages.layout import render_page
 from api.pages.session import PageCaller
@@ -58,6 +60,8 @@ router.include_router(gap_list.router)
 router.include_router(map_page.router)
 router.include_router(gap_page.router)
 router.include_router(corrections.router)
+router.include_router(queue_page.router)
+router.include_router(freshness_article.router)
 router.include_router(static_files.router)
 
 

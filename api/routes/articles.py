@@ -10,9 +10,8 @@ from sqlalchemy import Connection
 
 from api.auth import AnyCaller, Kb, OwnerCaller
 from api.paging import Page, page_json
-from api.schemas import ReasonBody, RollbackBody, document_json, instant_json, version_json
-from kb import articles, audit, intake
-from kb.errors import ForbiddenError
+from api.schemas import RollbackBody, VerifyBody, document_json, instant_json, version_json
+from kb import articles
 from kb.types import Audience, Document, Role
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"])
@@ -52,25 +51,13 @@ def list_versions(document_id: str, kb: Kb, caller: AnyCaller, page: Page) -> di
 
 
 @router.post("/{document_id:path}/verify")
-def verify(document_id: str, body: ReasonBody, kb: Kb, caller: OwnerCaller) -> dict[str, Any]:
-    """Confirm that the current version is true."""
-    if kb.settings.actions.reverify_article == "forbidden":
-        raise ForbiddenError("kb.toml says reverify_article is forbidden")
-    now = kb.clock.now()
-    with kb.database.write() as connection:
-        document = articles.read_document(connection, document_id, caller.audience)
-        if caller.role is Role.OWNER and document.metadata.owner != caller.owner:
-            raise ForbiddenError(f"{document_id} is owned by {document.metadata.owner}")
-        intake.write_verification(connection, document_id, by=caller.name, now=now)
-        audit.write_entry(
-            connection,
-            at=now,
-            actor=caller.name,
-            action="article.verify",
-            subject=document_id,
-            details={"version": document.version, "reason": body.reason},
-        )
-        return document_json(articles.read_document(connection, document_id, caller.audience))
+def verify(document_id: str, body: VerifyBody, kb: Kb, caller: OwnerCaller) -> dict[str, Any]:
+    """Confirm that the current version is true, and for how long."""
+    document = kb.freshness.verify(
+        document_id, caller, reason=body.reason, interval_days=body.review_every_days,
+        version=body.version,
+    )  # fmt: skip
+    return document_json(document)
 
 
 @router.post("/{document_id:path}/rollback")

@@ -12,6 +12,7 @@ from gaps.freshness.history import report_to_json, write_verdicts
 from gaps.freshness.model import FreshnessModel, read_shipped_model
 from gaps.freshness.outside import NOTHING_TOLD, Outside
 from gaps.freshness.reading import count_verdicts, read_facts, refresh_readings
+from gaps.freshness.reverification import find_ready
 from gaps.freshness.signals import find_signals, read_features
 from gaps.freshness.verdicts import (
     PARETO_SHARE,
@@ -58,13 +59,15 @@ def check_freshness(
     with database.read() as connection:
         facts, world = read_facts(connection, now, outside)
     reports = judge_all(facts, world, authorities, model or read_shipped_model())
-    said = [report_to_json(report) for report in reports]
+    ready = find_ready(facts, reports)
+    said = [report_to_json(report, ready.get(report.document_id)) for report in reports]
     with database.write() as connection:
         changed = write_verdicts(connection, said, run=run, period=period, now=now)
         counted = count_verdicts(report.verdict.value for report in reports)
         audit.write_entry(
             connection, at=now, actor="kbops", action="freshness.check", subject=run,
-            details={"documents": len(reports), "changed": changed, **read, **counted},
+            details={"documents": len(reports), "changed": changed, "ready": len(ready), **read,
+                     **counted},
         )  # fmt: skip
     return {
         "run": run,
@@ -72,6 +75,7 @@ def check_freshness(
         "read": read,
         "changed": changed,
         "verdicts": counted,
+        "ready": sorted(ready),
         "pareto": {"share": PARETO_SHARE, "documents": pareto_line(reports)},
         "documents": said,
     }

@@ -19,8 +19,13 @@ SLIGHT_CHANGE = 0.05
 """Of a probability; less is no news for an owner."""
 
 
-def report_to_json(report: FreshnessReport) -> dict[str, Any]:
-    """One entry of `kb freshness check --json`."""
+def report_to_json(report: FreshnessReport, ready: str | None = None) -> dict[str, Any]:
+    """One entry of `kb freshness check --json`.
+
+    Args:
+        report: On one version.
+        ready: Why it could be confirmed without a look, said beside the age that makes it due.
+    """
     return {
         "document_id": report.document_id,
         "version": report.version,
@@ -35,6 +40,7 @@ def report_to_json(report: FreshnessReport) -> dict[str, Any]:
                 "evidence": list(r.evidence),
                 "text": r.text,
             }
+            | ({"ready": ready} if ready and r.signal == "age" else {})
             for r in report.reasons
         ],
     }

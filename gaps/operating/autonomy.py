@@ -67,6 +67,7 @@ class Event:
     kind: ChangeKind
     event: EventKind
     draft_id: str
+    """Of a confirmation, the article's id."""
     compliance: bool = False
 
 

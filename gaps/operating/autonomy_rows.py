@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
@@ -12,7 +12,14 @@ from sqlalchemy import Connection, and_, insert, select, update
 from gaps.drafting.workflow import Decision
 from gaps.effect.demand import WORSE
 from gaps.operating.autonomy import ACTOR, ChangeKind, Event, EventKind, Rule
-from gaps.tables import autonomy_rules, drafts, effects, publications, reviews
+from gaps.tables import (
+    autonomy_rules,
+    drafts,
+    effects,
+    freshness_history,
+    publications,
+    reviews,
+)
 from kb.errors import ConflictError
 from kb.tables import audit, documents, versions
 from kb.types import Governance
@@ -25,10 +32,20 @@ EVENT_OF = {
 }
 """What a person's decision says about the draft; others say nothing about it."""
 
+VERIFIED, REVERIFIED = "article.verify", "article.reverify"
+"""How the audit log calls a person's confirmation of an article and a rule's."""
+SOON = timedelta(days=90)
+
 
 def read_events(connection: Connection) -> list[Event]:
     """Everything that counts for or against autonomy, of everybody."""
     known = _read_drafts(connection)
+    return [*_draft_events(connection, known), *read_confirmations(connection)]
+
+
+def _draft_events(
+    connection: Connection, known: dict[str, tuple[str, ChangeKind, bool]]
+) -> list[Event]:
     found = [*_decisions(connection), *_rollbacks(connection), *_worse(connection)]
     return [
         Event(at, owner, kind, event, draft_id, compliance)
@@ -113,6 +130,54 @@ def _worse(connection: Connection) -> Iterator[tuple[datetime, EventKind, str]]:
     )
     for row in rows:
         yield row.measured_at, EventKind.WORSE, row.draft_id
+
+
+def read_confirmations(connection: Connection) -> list[Event]:
+    """What speaks for and against confirming articles anew without a look.
+
+    For it: a person confirmed what the check had proposed. Against it: what a rule confirmed was
+    found stale within 90 days, at the same version. Events name the article for the draft.
+    """
+    rows = connection.execute(
+        select(
+            audit.c.at, audit.c.action, audit.c.subject, audit.c.details, documents.c.owner,
+            documents.c.governance,
+        )
+        .join(documents, documents.c.id == audit.c.subject)
+        .where(audit.c.action.in_([VERIFIED, REVERIFIED]))
+        .order_by(audit.c.seq)
+    ).all()  # fmt: skip
+    events = []
+    for row in rows:
+        compliance = row.governance == Governance.COMPLIANCE.value
+        at, kind = row.at, EventKind.APPROVED
+        if row.action == REVERIFIED:
+            found = _found_stale(connection, row.subject, row.details["version"], row.at)
+            if found is None:
+                continue
+            at, kind = found, EventKind.WORSE
+        elif not row.details.get("ready"):
+            continue
+        events.append(
+            Event(at, row.owner, ChangeKind.REVERIFICATION, kind, row.subject, compliance)
+        )
+    return events
+
+
+def _found_stale(
+    connection: Connection, document_id: str, version: int, since: datetime
+) -> datetime | None:
+    judged = freshness_history.c
+    found: datetime | None = connection.execute(
+        select(judged.at)
+        .where(
+            judged.document_id == document_id, judged.version == version,
+            judged.verdict == "stale", judged.at > since, judged.at <= since + SOON,
+        )
+        .order_by(judged.at)
+        .limit(1)
+    ).scalar()  # fmt: skip
+    return found
 
 
 def read_rules(connection: Connection) -> list[Rule]:

@@ -73,6 +73,11 @@ def _read_articles(connection: Connection) -> dict[str, list[DueArticle]]:
             documents.c.deleted_at.is_(None),
             documents.c.version == freshness_verdicts.c.version,
             freshness_verdicts.c.verdict.not_in(TRUSTED),
+            # Confirmed since the check: nobody is reminded of what is done.
+            or_(
+                documents.c.verified_by.is_(None),
+                documents.c.last_verified_at < freshness_verdicts.c.judged_at,
+            ),
         )
         .order_by(
             freshness_verdicts.c.damage.desc(), freshness_verdicts.c.probability.desc(),

@@ -126,9 +126,13 @@ def _read_and_change(calls: Calls) -> None:
     calls.call("GET", "/v1/articles/{document_id}", document_id="help-0")
     calls.call("GET", "/v1/articles/{document_id}/versions", document_id="help-0")
     calls.call(
-        "POST", "/v1/articles/{document_id}/verify", {"reason": "Checked on the device."},
+        "POST", "/v1/articles/{document_id}/verify",
+        {"reason": "Checked on the device.", "review_every_days": 90, "version": 1},
         document_id="help-0",
     )  # fmt: skip
+    calls.application.weekly.check_freshness(conflicts=False)
+    calls.call("GET", "/v1/freshness")
+    calls.call("GET", "/v1/freshness/{document_id}", document_id="help-0")
     article = calls.application.root / "articles" / "help-0.md"
     write_article(article, "Hold the button for ten seconds.", title="Reset the router 0")
     calls.call("POST", "/v1/sources/{name}/sync", name="help")

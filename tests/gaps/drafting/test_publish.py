@@ -311,8 +311,8 @@ class Killed(Exception):
 
 
 STEPS = (
-    "articles.write_version",
-    "articles.write_verification",
+    "intake.write_version",
+    "intake.write_verification",
     "write_publication",
     "update_draft",
     "repository.write_gap_status",

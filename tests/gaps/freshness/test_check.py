@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import insert, select
 
+from gaps.freshness import queue
 from gaps.freshness.check import check_freshness
+from gaps.freshness.history import write_verdicts
 from gaps.operating.conflict_check import check_conflicts
 from kb import intake
 from kb.tables import freshness_verdicts, searches
@@ -131,3 +134,31 @@ def test_near_duplicates_name_each_other(desk: Desk) -> None:
     found = check(desk)
     assert found["a"]["reasons"][0]["evidence"] == ["b"]
     assert found["b"]["reasons"][0]["evidence"] == ["a"]
+
+
+def test_due_only_by_age_and_used_well_is_ready_until_one_use_fails(desk: Desk) -> None:
+    body = "The VPN says CC-418 device posture check failed: renew the certificate this morning."
+    desk.add_article("a", body, title="CC-418 posture", front="last_verified_at: 2026-01-01\n")
+    tickets = [make_ticket(n, linked_articles=("a",)) for n in range(12)]
+    desk.add_gap(tickets)
+    found = check(desk)["a"]
+    assert (found["verdict"], signals(found)) == ("due", {"age"})
+    assert "12 uses" in found["reasons"][0]["ready"]
+    with desk.database.read() as connection:
+        entry = queue.read_entry(connection, "a")
+    assert entry.show == queue.READY and entry.ready == found["reasons"][0]["ready"]
+    desk.add_gap([*tickets, make_ticket(50, linked_articles=("a",), reopened=True)])
+    assert "ready" not in check(desk)["a"]["reasons"][0]
+
+
+def test_since_when_a_verdict_stands_is_told_from_history(desk: Desk) -> None:
+    desk.add_article("a", "Thing.", front=FRESH)
+    for days, verdict in ((30, "due"), (21, "stale"), (14, "due"), (7, "due")):
+        said = {"document_id": "a", "version": 1, "verdict": verdict, "base": 0.0,
+                "probability": days / 100, "damage": 0.0, "reasons": []}  # fmt: skip
+        with desk.database.write() as connection:
+            write_verdicts(
+                connection, [said], run=f"r{days}", period="w", now=NOW - timedelta(days=days)
+            )
+    with desk.database.read() as connection:
+        assert queue.read_since(connection, ["a", "none"]) == {"a": NOW - timedelta(days=14)}

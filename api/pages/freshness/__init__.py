@@ -1,0 +1,1 @@
+"""The freshness pages: the queue, and one article's history."""
