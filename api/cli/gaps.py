@@ -16,7 +16,6 @@ from api.cli.session import (
     print_table,
     show_progress,
 )
-from api.review_desk import make_lesson
 from gaps.keeping.corrections import CorrectionKind
 from kb.clock import parse_instant
 from kb.errors import InvalidInputError
@@ -320,6 +319,8 @@ def drafts_reject(
     as_json: AsJson = False,
 ) -> None:
     """Reject a draft; its gap is open again."""
+    from api.review_desk import make_lesson
+
     split = because == "evidence_wrong"
     tickets = tuple(key.strip() for key in value.split(",") if key.strip()) if split else ()
     lesson = make_lesson(because, "" if split else value, tickets)

@@ -516,7 +516,7 @@ def test_the_guard_sees_a_leak_when_there_is_one(
     """The same checks fail once the product's own check of every hit is taken out."""
     real: Any = live_chunks._live_chunks
     everything: Any = articles._live_documents
-    monkeypatch.setattr(articles, "_live_chunks", lambda _audience: real(Audience.INTERNAL))
+    monkeypatch.setattr(live_chunks, "_live_chunks", lambda _audience: real(Audience.INTERNAL))
     monkeypatch.setattr(
         articles, "_live_documents", lambda _audience: everything(Audience.INTERNAL)
     )

@@ -158,7 +158,7 @@ def test_nothing_stays_behind_where_it_fails_midway(
     def fail(*_args: Any, **_said: Any) -> None:
         raise UnavailableError("gone")
 
-    monkeypatch.setattr(replay.articles, "write_verification", fail)
+    monkeypatch.setattr(replay.intake, "write_verification", fail)
     with pytest.raises(UnavailableError):
         ask(desk, draft, [REFUND])
     assert dump(desk) == rows
