@@ -14,6 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
+from threading import Lock
 
 import snowballstemmer
 from sqlalchemy import Connection, bindparam, text
@@ -92,16 +93,17 @@ def stem(term: str) -> str:
     return _stem(term)
 
 
+_STEMMER = snowballstemmer.stemmer("porter")
+_STEMMING = Lock()
+
+
 @lru_cache(maxsize=65_536)
 def _stem(term: str) -> str:
     letters = unicodedata.normalize("NFD", term)
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return str(_stemmer().stemWord(plain))
-
-
-@lru_cache(maxsize=1)
-def _stemmer() -> snowballstemmer.stemmer:
-    return snowballstemmer.stemmer("porter")
+    # A stemmer keeps the word it works on: two threads at once would get, and keep, wrong stems.
+    with _STEMMING:
+        return str(_STEMMER.stemWord(plain))
 
 
 def stems_of(passage: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -193,3 +194,14 @@ def test_a_changed_audience_moves_the_document_and_a_deletion_takes_it_out(
         assert lexical.search(connection, ["router"], Audience.INTERNAL, 5)
         lexical.delete_document(connection, 0)
         assert not any(lexical.search(connection, ["router"], a, 5) for a in Audience)
+
+
+def test_many_threads_stem_as_one_does() -> None:
+    starts = [f"{one}{two}" for one in ("connect", "relat", "hope", "gener") for two in "abcdefgh"]
+    words = [f"{start}{end}" for start in starts for end in ("ing", "ations", "fulness", "ies", "")]
+    lexical._stem.cache_clear()
+    wanted = [lexical.stem(word) for word in words]
+    for _ in range(20):
+        lexical._stem.cache_clear()
+        with ThreadPoolExecutor(8) as executor:
+            assert list(executor.map(lexical.stem, words)) == wanted
