@@ -7,9 +7,10 @@ compares the sequence in its own transaction, so what it reads here is what the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sqlalchemy import Connection, Row, Text, cast, select
 
@@ -33,6 +34,7 @@ TOLD_SIGNALS = (
 OWN_SIGNALS = ("age", "ends_soon", *TOLD_SIGNALS)
 REPORTED_STALE = 0.5
 """As the freshness check draws its line (gaps/freshness/verdicts.py)."""
+Kept = TypeVar("Kept")
 KEPT_PASSAGES = 20_000
 KEPT_DOCUMENTS = 2_000
 
@@ -80,36 +82,36 @@ class Catalogue:
         self, connection: Connection, chunk_ids: Sequence[str], audience: Audience
     ) -> dict[str, StoredChunk]:
         """Live chunks the audience may read, by id."""
-        missing = [key for key in chunk_ids if key not in self._passages]
+        found = _pick(self._passages, chunk_ids)
+        missing = [key for key in chunk_ids if key not in found]
         if missing:
-            if len(self._passages) > KEPT_PASSAGES:
-                self._passages.clear()
-            self._passages |= live_chunks.read_chunks(connection, missing, Audience.INTERNAL)
-        held = ((key, self._passages.get(key)) for key in chunk_ids)
+            read = live_chunks.read_chunks(connection, missing, Audience.INTERNAL)
+            _keep(self._passages, read, KEPT_PASSAGES)
+            found |= read
         return {
-            key: chunk
-            for key, chunk in held
-            if chunk is not None and audience.may_read(chunk.document.metadata.audience)
+            key: found[key]
+            for key in chunk_ids
+            if key in found and audience.may_read(found[key].document.metadata.audience)
         }
 
     def rank_passages(
         self, connection: Connection, document_ids: Sequence[str], stems: AbstractSet[str]
     ) -> dict[str, list[StoredChunk]]:
         """Each document's passages, those that share most words first."""
-        missing = [key for key in document_ids if key not in self._read_through]
+        found = _pick(self._read_through, document_ids)
+        missing = [key for key in document_ids if key not in found]
         if missing:
-            if len(self._read_through) > KEPT_DOCUMENTS:
-                self._read_through.clear()
-            self._read_through |= {key: [] for key in missing}
+            read: dict[str, list[tuple[StoredChunk, frozenset[str]]]] = {key: [] for key in missing}
             for chunk in live_chunks.read_chunks_of(connection, missing, Audience.INTERNAL):
-                held = self._read_through[chunk.document.document_id]
-                held.append((chunk, lexical.stems_of(chunk.text)))
+                held = (chunk, lexical.stems_of(chunk.text))
+                read[chunk.document.document_id].append(held)
+            _keep(self._read_through, read, KEPT_DOCUMENTS)
+            found |= read
         return {
             key: [
                 chunk
                 for chunk, words in sorted(
-                    self._read_through[key],
-                    key=lambda pair: (-len(stems & pair[1]), pair[0].position),
+                    found[key], key=lambda pair: (-len(stems & pair[1]), pair[0].position)
                 )
             ]
             for key in document_ids
@@ -135,6 +137,19 @@ class Catalogue:
             found = lexical.stems_of(f"{document.metadata.title}\n{markdown}")
             self._words[document.document_id] = found
         return found
+
+
+def _pick(store: Mapping[str, Kept], keys: Sequence[str]) -> dict[str, Kept]:
+    """What the store holds of the keys, taken out one by one: other searches fill and empty it."""
+    held = ((key, store.get(key)) for key in keys)
+    return {key: found for key, found in held if found is not None}
+
+
+def _keep(store: dict[str, Kept], read: Mapping[str, Kept], most: int) -> None:
+    """Whole entries only: another search may look at any moment."""
+    if len(store) > most:
+        store.clear()
+    store.update(read)
 
 
 def read_catalogue(connection: Connection) -> Catalogue:
