@@ -183,7 +183,7 @@ def test_tickets_are_split_off_and_the_wrong_form_is_shown_open(
     page.get_by_label("Title, 90 characters at most").fill("x" * 91)
     page.get_by_role("button", name="Rename").click()
     assert "1 to 90 characters" in page.get_by_role("alert").inner_text()
-    assert page.evaluate("document.activeElement.id") == "title"
+    page.wait_for_function("document.activeElement.id == 'title'")
     assert page.get_by_label("Title, 90 characters at most").input_value() == "x" * 91
     page.goto("/gaps/gap_00")
     page.get_by_label("Split off ticket W00-2").check()
