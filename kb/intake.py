@@ -93,37 +93,7 @@ def write_version(
         The new version's number, 1 for a new document.
     """
     sequence = next_sequence(connection)
-    stored = connection.execute(
-        select(documents.c.number, documents.c.version).where(documents.c.id == parsed.document_id)
-    ).first()
-    columns = _document_columns(parsed) | {
-        "deleted_at": None,
-        "updated_at": now,
-        "verified_by": None,
-    }
-    if stored is None:
-        version = 1
-        highest = connection.execute(select(func.max(documents.c.number))).scalar()
-        number = (highest or 0) + 1
-        connection.execute(
-            insert(documents).values(
-                id=parsed.document_id, number=number, version=1, created_at=now, **columns
-            )
-        )
-    else:
-        number = stored.number
-        version = 1 + int(
-            connection.execute(
-                select(func.max(versions.c.version)).where(
-                    versions.c.document_id == parsed.document_id
-                )
-            ).scalar_one()
-        )
-        connection.execute(
-            update(documents)
-            .where(documents.c.id == parsed.document_id)
-            .values(version=version, **columns)
-        )
+    number, version = _write_document(connection, parsed, now)
     connection.execute(
         insert(versions).values(
             document_id=parsed.document_id,
@@ -138,25 +108,50 @@ def write_version(
     )
     _retire_chunks(connection, parsed.document_id)
     if parts:
-        connection.execute(
-            insert(chunks),
-            [
-                {
-                    "id": _chunk_id(parsed.document_id, version, part.position),
-                    "document_id": parsed.document_id,
-                    "version": version,
-                    "position": part.position,
-                    "heading_path": list(part.heading_path),
-                    "text": part.text,
-                    "content_hash": part.content_hash,
-                    "live": True,
-                    "index_seq": sequence,
-                }
-                for part in parts
-            ],
-        )
+        rows = [_chunk_columns(parsed.document_id, version, part, sequence) for part in parts]
+        connection.execute(insert(chunks), rows)
     _write_lexical(connection, parsed, number)
     return version
+
+
+def _write_document(
+    connection: Connection, parsed: ParsedDocument, now: datetime
+) -> tuple[int, int]:
+    """The document's row with its next version; returns its row number and that version."""
+    key = parsed.document_id
+    columns = _document_columns(parsed) | {
+        "deleted_at": None,
+        "updated_at": now,
+        "verified_by": None,
+    }
+    number = connection.execute(select(documents.c.number).where(documents.c.id == key)).scalar()
+    if number is None:
+        highest = connection.execute(select(func.max(documents.c.number))).scalar()
+        number = (highest or 0) + 1
+        connection.execute(
+            insert(documents).values(id=key, number=number, version=1, created_at=now, **columns)
+        )
+        return number, 1
+    last = select(func.max(versions.c.version)).where(versions.c.document_id == key)
+    version = 1 + int(connection.execute(last).scalar_one())
+    connection.execute(
+        update(documents).where(documents.c.id == key).values(version=version, **columns)
+    )
+    return int(number), version
+
+
+def _chunk_columns(document_id: str, version: int, part: Chunk, sequence: int) -> dict[str, Any]:
+    return {
+        "id": _chunk_id(document_id, version, part.position),
+        "document_id": document_id,
+        "version": version,
+        "position": part.position,
+        "heading_path": list(part.heading_path),
+        "text": part.text,
+        "content_hash": part.content_hash,
+        "live": True,
+        "index_seq": sequence,
+    }
 
 
 def write_metadata(connection: Connection, parsed: ParsedDocument, *, now: datetime) -> None:

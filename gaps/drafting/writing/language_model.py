@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import httpx
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
-from llama_index.llms.openai_like import OpenAILike  # type: ignore[import-untyped]
+from llama_index.llms.openai_like import OpenAILike
 from openai import (
     APIConnectionError,
     APIError,
